@@ -1,0 +1,95 @@
+# Everything a person types starts here; `make` alone explains itself.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ENV_STAMP := $(VENV)/.installed
+JAR_STAMP := java-serving/target/.packaged
+JAVA_SOURCES := $(shell find java-serving -name target -prune -o -type f \( -name '*.java' -o -name 'pom.xml' -o -path '*/src/main/resources/*' \) -print)
+DEMO_CONFIG ?= training/configs/ml100k.yaml
+export PYTHON
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+# ---- the two commands of a new machine
+
+.PHONY: demo
+demo: env jar ## train on ML-100K, export, serve in Java, rank for a real user, prove every route equal (5 minutes)
+	$(BIN)/python tools/demo.py --config $(DEMO_CONFIG)
+
+.PHONY: test
+test: env jar ## every test that needs Python, JDK 17 and Maven only (15 minutes)
+	$(BIN)/pytest -m "not ci"
+	tools/maven.sh verify
+
+# ---- larger tiers
+
+.PHONY: test-ci
+test-ci: env jar ## what needs more components: Gradle, a newer JDK, a browser; a skip is a failure
+	TWINRANK_TIER=ci tools/test_ci.sh
+
+.PHONY: full
+full: env jar ## the full-size runs: three training seeds, the parity suite over every request of the run
+	tools/full.sh
+
+# ---- pieces
+
+.PHONY: env
+env: $(ENV_STAMP) ## the Python environment in .venv, from the lock file with hashes
+$(ENV_STAMP): requirements/dev.txt requirements/bootstrap.txt pyproject.toml tools/require.sh
+	@tools/require.sh python
+	@echo "environment: installing $$(grep -c '==' requirements/dev.txt) locked packages into $(VENV)"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: jar
+jar: $(JAR_STAMP) ## the Java jars, without running their tests
+$(JAR_STAMP): $(JAVA_SOURCES)
+	@tools/require.sh java mvn
+	@echo "jars: building core, probe, server and gateway (the first build resolves their libraries)"
+	tools/maven.sh package -DskipTests -Dspotless.check.skip=true
+	@mkdir -p $(@D) && touch $@
+
+.PHONY: check
+check: env ## format, lint, types, layering, contract vectors; changes nothing
+	@tools/require.sh java mvn
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) vectors-check
+	tools/maven.sh spotless:check test-compile
+
+.PHONY: format
+format: env ## let the formatters decide layout
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	tools/maven.sh spotless:apply
+
+.PHONY: vectors-check
+vectors-check: env ## regenerate every contract vector and compare bytes
+	$(BIN)/python tests/contract/generate.py --check
+
+.PHONY: vectors-update
+vectors-update: env ## rewrite the contract vectors; deliberate, reviewed line by line
+	$(BIN)/python tests/contract/generate.py --update
+
+.PHONY: lock
+lock: env ## resolve requirements/*.txt anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade \
+		--python-version 3.11 --output-file requirements/dev.txt --quiet
+	echo 'uv==0.13.9' | $(BIN)/uv pip compile - --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--python-version 3.11 --output-file requirements/bootstrap.txt --quiet
+
+.PHONY: clean
+clean: ## remove build output; the environment, caches and downloaded data stay
+	rm -rf build java-serving/target java-serving/*/target gradle/repo gradle/build gradle/.gradle
