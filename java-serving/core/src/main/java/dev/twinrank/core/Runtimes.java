@@ -1,0 +1,29 @@
+package dev.twinrank.core;
+
+/**
+ * Facts about the runtime of this process. Thread-safe.
+ *
+ * @since 0.1
+ */
+public final class Runtimes {
+  private Runtimes() {}
+
+  /**
+   * Returns the class of this host: a digest of what its kernels compute, as 64 lower-case hex
+   * digits. Computed once a process by running the canary graph.
+   *
+   * @throws IllegalStateException if the runtime cannot be loaded or its canary cannot be run
+   */
+  public static String hostClass() {
+    throw new UnsupportedOperationException();
+  }
+
+  /**
+   * Returns the runtime and its release, for example {@code onnxruntime 1.29.0}.
+   *
+   * @throws IllegalStateException if the runtime cannot be loaded
+   */
+  public static String runtime() {
+    throw new UnsupportedOperationException();
+  }
+}
