@@ -1,0 +1,39 @@
+"""The torch-free heart of twinrank: what a feature is, what a request is, and which tensors it becomes.
+
+A `Schema` is the ordered list of `Feature`s; `Packing.of(schema)` lays them out in blocks; `read_request` and
+`request_from_mapping` check raw and typed requests; `pack` turns a `Request` into blocks, and `pack_columns` does the
+same for many rows of columnar data. Needs numpy and xxhash only. Every function is pure and every object immutable, so
+all of it may be shared between threads. The rules are those of tests/contract/README.md, sections 4 to 6.
+"""
+
+from twinrank.training.schema._columns import FeatureColumn, pack, pack_columns
+from twinrank.training.schema._errors import SCORING_CODES, SchemaError, SchemaProblem, ScoringError
+from twinrank.training.schema._features import DType, Feature, ListSpec, Placement, Policy, Schema
+from twinrank.training.schema._keys import string_key, string_keys
+from twinrank.training.schema._packing import Block, BlockDType, Column, Packing
+from twinrank.training.schema._request import Request, read_request, request_from_mapping
+
+__all__ = [
+    "SCORING_CODES",
+    "Block",
+    "BlockDType",
+    "Column",
+    "DType",
+    "Feature",
+    "FeatureColumn",
+    "ListSpec",
+    "Packing",
+    "Placement",
+    "Policy",
+    "Request",
+    "Schema",
+    "SchemaError",
+    "SchemaProblem",
+    "ScoringError",
+    "pack",
+    "pack_columns",
+    "read_request",
+    "request_from_mapping",
+    "string_key",
+    "string_keys",
+]
