@@ -1,7 +1,7 @@
 """Run every contract generator: `--check` regenerates in memory and compares bytes, `--update` rewrites.
 
-A generator is a file `generate*.py` below this folder that takes `--check` (exit 1 and a list of differing files) and writes
-its files when called without it.
+A generator is a file `generate*.py` below this folder that takes `--check` (exit 1 and a list of differing files) and
+writes its files when called without it.
 """
 
 import argparse

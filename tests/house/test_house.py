@@ -1,4 +1,4 @@
-"""The rules of the house that no linter keeps: public surface, torch-free rooms, one namespace, pinned and address-free locks."""
+"""The rules of the house that no linter keeps: public surface, torch-free rooms, locks, readable files."""
 
 import importlib
 import json
