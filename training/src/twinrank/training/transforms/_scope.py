@@ -1,0 +1,270 @@
+"""What transforms write into: features read from the blocks with their policies applied, and reserved rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from onnx import TensorProto
+
+from twinrank.training.schema import Block, Column, DType, Feature, Packing, Placement, Schema, string_key
+from twinrank.training.transforms._builder import GraphBuilder
+
+EncodedDType = Literal["int64", "float32"]
+
+KEY_DTYPES: tuple[DType, ...] = ("string", "int64", "timestamp", "bool")
+NUMBER_DTYPES: tuple[DType, ...] = ("float32", "float64", "int64", "bool")
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSpec:
+    """One encoded tensor, `encoded.<name>` in the graph.
+
+    Attributes:
+        name: Name without the prefix.
+        placement: Whose rows the leading axis holds.
+        dtype: int64 for rows of a table, float32 for numbers.
+        shape: (-1,) or, for sequences, (-1, L). The leading axis is n for a candidate tensor; for a context tensor it
+            is 1 when serving and the number of contexts when encoding training data.
+        cardinality: Number of rows the ids run over (0 to cardinality - 1); None for numbers.
+        table: Name of the vocabulary, so that outputs of one vocabulary share one table; None if there is none.
+    """
+
+    name: str
+    placement: Placement
+    dtype: EncodedDType
+    shape: tuple[int, ...]
+    cardinality: int | None
+    table: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A feature as tensors: r rows, L list length.
+
+    Attributes:
+        feature: The feature.
+        value: [r] or [r, L], in the block's dtype, defaults substituted.
+        missing: bool [r], only where the missing policy is `own_row`.
+        invalid: bool [r], only where the invalid policy is `own_row`.
+        mask: bool [r, L], only for lists: which positions hold elements.
+    """
+
+    feature: Feature
+    value: str
+    missing: str | None
+    invalid: str | None
+    mask: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Sources made to broadcast: tensors [r] or, when one is a list, [r, L] and [r, 1]."""
+
+    values: tuple[str, ...]
+    missing: str | None
+    invalid: str | None
+    mask: str | None
+    placement: Placement
+    length: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What a transform wrote."""
+
+    tensor: str
+    spec: EncodedSpec
+
+
+class Transform(Protocol):
+    """A named recipe for one encoded tensor. Implementations are frozen dataclasses of plain values."""
+
+    @property
+    def name(self) -> str:
+        """Name of the encoded tensor, unique in a front graph; a Python identifier."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the features it reads."""
+
+    def problems(self, schema: Schema) -> Iterator[str]:
+        """Yields what speaks against running it on this schema."""
+
+    def emit(self, scope: Scope) -> Encoded:
+        """Writes its nodes."""
+
+
+class Scope:
+    """Reads features from blocks; each column is read once, however many transforms use it."""
+
+    def __init__(self, builder: GraphBuilder, packing: Packing, own_rows: dict[str, tuple[bool, bool]]) -> None:
+        self.builder = builder
+        self.packing = packing
+        self.own_rows = own_rows
+        """Per vocabulary: whether a feature that uses it has a missing row, and an invalid row."""
+        self._sources: dict[str, Source] = {}
+        self._masks: dict[str, str] = {}
+
+    def source(self, name: str) -> Source:
+        """Returns the feature's tensors."""
+        if name not in self._sources:
+            self._sources[name] = self._read(self.packing.schema.feature(name))
+        return self._sources[name]
+
+    def length(self, feature: Feature) -> str:
+        """Returns the int64 [r] lengths of a list feature (its group's, if it has one)."""
+        return self._flat(feature, "length")
+
+    def state(self, feature: Feature) -> str:
+        """Returns the int64 [r] states of a feature that has them."""
+        return self._flat(feature, "state")
+
+    def align(self, names: Sequence[str]) -> Aligned:
+        """Returns the features broadcast against each other; `alignment_problems` must have found nothing."""
+        sources = [self.source(name) for name in names]
+        mask = next((source.mask for source in sources if source.mask is not None), None)
+        length = next((source.feature.list.max_length for source in sources if source.feature.list), None)
+
+        def spread(tensor: str, source: Source) -> str:
+            return tensor if mask is None or source.mask is not None else self.builder.unsqueeze(tensor, 1)
+
+        return Aligned(
+            tuple(spread(source.value, source) for source in sources),
+            self._any(spread(source.missing, source) for source in sources if source.missing is not None),
+            self._any(spread(source.invalid, source) for source in sources if source.invalid is not None),
+            mask,
+            "candidate" if any(source.feature.placement == "candidate" for source in sources) else "context",
+            length,
+        )
+
+    def rows(self, name: str, core: str, size: int, aligned: Aligned, *, nan: str | None = None) -> Encoded:
+        """Returns ids: rows for missing, invalid and NaN first, as far as there are, then `size` rows for `core`.
+
+        `core` is int64 from 0 to size - 1. Padding is row 0.
+        """
+        special = [flag for flag in (aligned.missing, aligned.invalid, nan) if flag is not None]
+        builder = self.builder
+        ids = builder.op("Add", core, builder.constant(len(special), np.int64)) if special else core
+        # Written last to first: missing and invalid win over a NaN, which cannot be where they are.
+        for row in reversed(range(len(special))):
+            ids = builder.where(special[row], builder.constant(row, np.int64), ids)
+        return self.encoded(name, self.padded(ids, aligned.mask, np.int64), "int64", aligned, len(special) + size)
+
+    def numbers(self, name: str, core: str, aligned: Aligned, *, nan: str | None = None) -> Encoded:
+        """Returns float32 numbers; padding, NaN, and missing or invalid under `own_row` are 0.0."""
+        tensor = core
+        for flag in (aligned.missing, aligned.invalid, nan):
+            if flag is not None:
+                tensor = self.builder.where(flag, self.builder.constant(0, np.float32), tensor)
+        return self.encoded(name, self.padded(tensor, aligned.mask, np.float32), "float32", aligned, None)
+
+    def padded(self, tensor: str, mask: str | None, dtype: type[np.int64] | type[np.float32]) -> str:
+        """Returns the tensor with 0 where the mask is false."""
+        return tensor if mask is None else self.builder.where(mask, tensor, self.builder.constant(0, dtype))
+
+    @staticmethod
+    def encoded(
+        name: str, tensor: str, dtype: EncodedDType, aligned: Aligned, cardinality: int | None, table: str | None = None
+    ) -> Encoded:
+        """Returns the tensor with its specification."""
+        shape = (-1,) if aligned.length is None else (-1, aligned.length)
+        return Encoded(tensor, EncodedSpec(name, aligned.placement, dtype, shape, cardinality, table))
+
+    def _any(self, flags: Iterable[str]) -> str | None:
+        found: str | None = None
+        for flag in flags:
+            found = flag if found is None else self.builder.op("Or", found, flag)
+        return found
+
+    def _read(self, feature: Feature) -> Source:
+        builder = self.builder
+        block, column = self._column(feature, "values" if feature.list and not feature.group else "value")
+        if column.role == "values":
+            bounds = [builder.constant([edge], np.int64) for edge in (column.offset, column.offset + column.width, 1)]
+            value = builder.op("Slice", block.name, *bounds)
+        else:
+            # The last axis, which the scalar index removes: 2 in a group's block, else 1.
+            axis = len(block.shape) - 1
+            value = builder.op("Gather", block.name, builder.constant(column.offset, np.int64), axis=axis)
+        if feature.list is not None:
+            # Lists have no state to look at: a default is [], which is packed as length 0.
+            return Source(feature, value, None, None, self._mask(feature))
+        flags: list[str | None] = []
+        for policy, state in ((feature.missing, 0), (feature.invalid, 2)):
+            flag = None
+            if policy.policy != "error":
+                flag = builder.op("Equal", self.state(feature), builder.constant(state, np.int64))
+                if policy.policy == "default":
+                    default = self._default(feature, feature.default_of(policy), block)
+                    value = builder.where(flag, default, value)
+            flags.append(flag if policy.policy == "own_row" else None)
+        return Source(feature, value, flags[0], flags[1], None)
+
+    def _default(self, feature: Feature, value: object, block: Block) -> str:
+        number = string_key(str(value)) if feature.dtype == "string" else value
+        return self.builder.constant(np.array(number), np.dtype(block.dtype))
+
+    def _mask(self, feature: Feature) -> str:
+        if feature.list is None:
+            raise ValueError(f"feature {feature.name!r} is no list")
+        owner = feature.name if feature.group is None else f"{feature.group}:{feature.placement}"
+        if owner not in self._masks:
+            positions = self.builder.constant(np.arange(feature.list.max_length), np.int64)
+            length = self.builder.unsqueeze(self.length(feature), 1)
+            self._masks[owner] = self.builder.op("Less", positions, length)
+        return self._masks[owner]
+
+    def _flat(self, feature: Feature, role: Literal["length", "state"]) -> str:
+        block, column = self._column(feature, role)
+        return self.builder.op("Gather", block.name, self.builder.constant(column.offset, np.int64), axis=1)
+
+    def _column(self, feature: Feature, role: str) -> tuple[Block, Column]:
+        for block in self.packing.blocks:
+            for column in block.columns:
+                shared = role == "length" and column.group is not None and column.group == feature.group
+                if (column.feature == feature.name or shared) and column.role == role:
+                    return block, column
+        raise KeyError(f"feature {feature.name!r} has no {role} column")
+
+
+def input_problems(
+    schema: Schema, name: str, allowed: tuple[DType, ...], *, lists: bool | None = None
+) -> Iterator[str]:
+    """Yields what speaks against reading a feature: it must exist, have one of the dtypes, and be a list or not."""
+    known = [feature.name for feature in schema.features]
+    if name not in known:
+        yield f"feature {name!r} is not in the schema, which has {known}"
+        return
+    feature = schema.feature(name)
+    if feature.dtype not in allowed:
+        yield f"feature {name!r} is {feature.dtype}; this transform takes {', '.join(allowed)}"
+    if lists is not None and lists != (feature.list is not None):
+        yield f"feature {name!r} is {'a list' if feature.list else 'no list'}; this transform takes " + (
+            "lists only" if lists else "scalars only"
+        )
+
+
+def alignment_problems(schema: Schema, names: Sequence[str]) -> Iterator[str]:
+    """Yields why features cannot be broadcast: lists must be of one group, and a context list meets no candidate."""
+    known = {feature.name: feature for feature in schema.features}
+    features = [known[name] for name in names if name in known]
+    lists = [feature for feature in features if feature.list is not None]
+    for feature in lists[1:]:
+        if feature.group is None or feature.group != lists[0].group:
+            yield f"lists {lists[0].name!r} and {feature.name!r} are not of one group, so their positions do not align"
+    if lists and lists[0].placement == "context" and any(feature.placement == "candidate" for feature in features):
+        yield f"context list {lists[0].name!r} cannot be combined with a candidate feature in the front graph"
+
+
+def is_mixed(schema: Schema, names: Iterable[str]) -> bool:
+    """Returns whether features of both placements are among the names."""
+    return len({schema.feature(name).placement for name in names}) > 1
+
+
+INT64 = TensorProto.INT64
+UINT64 = TensorProto.UINT64
+FLOAT = TensorProto.FLOAT
+DOUBLE = TensorProto.DOUBLE

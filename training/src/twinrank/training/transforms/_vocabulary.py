@@ -1,0 +1,99 @@
+"""Vocabularies: the values that have embedding rows of their own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from twinrank.training.schema import ScoringError, string_keys
+from twinrank.training.transforms._errors import TransformError
+
+VocabularyDType = Literal["string", "int64"]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered set of string or int64 values. Every `Lookup` of one vocabulary shares one embedding table.
+
+    The table's rows: 0 for unseen values (and padding), then a row for missing and one for invalid where a feature that
+    uses the table has the policy `own_row`, then one row per entry in order.
+
+    Attributes:
+        name: Name of the table.
+        dtype: Type of the entries; a feature of another dtype cannot use it.
+        entries: The values; not empty.
+
+    Raises:
+        TransformError: if there is no entry, an entry has another type, occurs twice, or has another entry's key.
+    """
+
+    name: str
+    dtype: VocabularyDType
+    entries: tuple[str, ...] | tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.dtype not in ("string", "int64"):
+            problems.append(f"vocabulary {self.name!r} has dtype {self.dtype!r}; allowed: string, int64")
+        else:
+            kind = str if self.dtype == "string" else int
+            problems += [
+                f"vocabulary {self.name!r}: entry {entry!r} is no {self.dtype}"
+                for entry in self.entries
+                if type(entry) is not kind or (isinstance(entry, int) and not -(1 << 63) <= entry < 1 << 63)
+            ]
+        if not self.entries:
+            problems.append(f"vocabulary {self.name!r} is empty; lower min_count, or drop the transform")
+        if problems:
+            raise TransformError(problems)
+        _, first, counts = np.unique(self.keys, return_index=True, return_counts=True)
+        for index in first[counts > 1]:
+            same = [entry for entry, key in zip(self.entries, self.keys, strict=True) if key == self.keys[index]]
+            # The graph sees keys only: entries of one key could not be told apart.
+            raise TransformError([f"vocabulary {self.name!r}: entries {same} share the key {self.keys[index]}"])
+
+    @cached_property
+    def keys(self) -> npt.NDArray[np.int64]:
+        """The entries' keys in order: int64, shape [len(entries)]."""
+        if self.dtype == "string":
+            try:
+                return string_keys(str(entry) for entry in self.entries)
+            except ScoringError as error:
+                raise TransformError([f"vocabulary {self.name!r}: {error.message}"]) from None
+        return np.array(self.entries, dtype=np.int64)
+
+    @classmethod
+    def fit(
+        cls,
+        name: str,
+        dtype: VocabularyDType,
+        values: Iterable[Any],
+        *,
+        min_count: int = 1,
+        max_size: int | None = None,
+    ) -> Vocabulary:
+        """Returns the vocabulary of observed values: most frequent first, then by value.
+
+        Args:
+            name: Name of the table.
+            dtype: Type of the values.
+            values: Observed values of all features that will share the table, with repetitions; see `observed`.
+            min_count: Rarer values get no entry.
+            max_size: At most so many entries; None means no bound.
+
+        Raises:
+            TransformError: if no value is left, or as the constructor.
+        """
+        if isinstance(values, np.ndarray):
+            distinct, counts = np.unique(values, return_counts=True)
+            counted = dict(zip(distinct.tolist(), counts.tolist(), strict=True))
+        else:
+            counted = dict(Counter(values))
+        kept = sorted((-count, value) for value, count in counted.items() if count >= min_count)
+        return cls(name, dtype, tuple(value for _, value in kept[:max_size]))
