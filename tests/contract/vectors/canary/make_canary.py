@@ -1,9 +1,9 @@
-"""Makes canary.onnx and input_0.pb, the probe of what this machine's kernels compute, and digest.json, a vector for its digest.
+"""Makes canary.onnx and input_0.pb, the probe of what a machine's kernels compute, and digest.json, a vector.
 
-The graph holds one node of every kernel family whose bits are known to move between instruction sets or runtime releases, at odd sizes so
-that vector bodies and scalar tails both run. Every node depends on the one input, so nothing can be folded away at load. There are
-no expected outputs: what a machine answers *is* its host class. The numbers come from splitmix64 in exact float32 steps, so the same
-files are made everywhere. ``--check`` compares instead of writing.
+The graph holds one node of every kernel family whose bits are known to move between instruction sets or runtime
+releases, at odd sizes so that vector bodies and scalar tails both run. Every node depends on the one input, so nothing
+can be folded away at load. There are no expected outputs: what a machine answers *is* its host class. The numbers come
+from splitmix64 in exact float32 steps, so the same files are made everywhere. ``--check`` compares instead of writing.
 """
 
 import argparse
@@ -24,7 +24,7 @@ LENGTH = 2999
 
 
 def uniform(count: int, seed: int, scale: float = 1.0) -> NDArray[np.float32]:
-    """float32 values in [-scale, scale), shape [count]: splitmix64 of seed·2^32 + i, 20 bits each, so every value is exact."""
+    """float32 values in [-scale, scale), shape [count]: 20 bits of splitmix64 each, so every value is exact."""
     with np.errstate(over="ignore"):
         z = (np.arange(count, dtype=np.uint64) + np.uint64(seed << 32)) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -59,7 +59,9 @@ class Canary:
         stop = start + int(np.prod(shape))
         if stop > LENGTH:
             raise SystemExit(f"{name} needs x[{start}:{stop}], x has {LENGTH} values")
-        bounds = [self.constant(f"{name}.{end}", np.array([at], np.int64)) for end, at in (("start", start), ("stop", stop))]
+        bounds = [
+            self.constant(f"{name}.{end}", np.array([at], np.int64)) for end, at in (("start", start), ("stop", stop))
+        ]
         flat = self.node("Slice", ["x", *bounds], f"{name}.flat")
         return self.node("Reshape", [flat, self.constant(f"{name}.shape", np.array(shape, np.int64))], name)
 
@@ -68,7 +70,7 @@ class Canary:
 
 
 def products(c: Canary) -> None:
-    """Matrix products: constant (prepacked) and runtime weights, one row, one column, odd and long inner axes, batches."""
+    """Matrix products: constant (prepacked) and runtime weights, one row, one column, odd inner axes, batches."""
     for rows, inner, columns in ((1, 37, 29), (7, 67, 33), (33, 19, 1), (5, 131, 17), (64, 16, 16)):
         tag = f"{rows}x{inner}x{columns}"
         left = c.operand(f"left.{tag}", 3, rows, inner)
@@ -96,11 +98,24 @@ def reductions(c: Canary) -> None:
     norm = [c.operand("layernorm.in", 41, 5, 43), c.weight("layernorm.w", 43), c.weight("layernorm.b", 43)]
     c.output(c.node("LayerNormalization", norm, "layernorm", axis=-1, epsilon=1e-5))
     for op in ("ReduceSum", "ReduceMean", "ReduceL2"):
-        for tag, shape, axes in (("last", (7, 61), [1]), ("middle", (3, 17, 19), [1]), ("first", (53, 5), [0]), ("all", (997,), [0])):
-            operands = [c.operand(f"{op}.{tag}.in", 53, *shape), c.constant(f"{op}.{tag}.axes", np.array(axes, np.int64))]
+        for tag, shape, axes in (
+            ("last", (7, 61), [1]),
+            ("middle", (3, 17, 19), [1]),
+            ("first", (53, 5), [0]),
+            ("all", (997,), [0]),
+        ):
+            operands = [
+                c.operand(f"{op}.{tag}.in", 53, *shape),
+                c.constant(f"{op}.{tag}.axes", np.array(axes, np.int64)),
+            ]
             c.output(c.node(op, operands, f"{op}.{tag}", keepdims=0))
     wide = c.node("Cast", [c.operand("double.sum.in", 59, 7, 61)], "double.sum.cast", to=TensorProto.DOUBLE)
-    c.output(c.node("ReduceSum", [wide, c.constant("double.sum.axes", np.array([1], np.int64))], "ReduceSum.double", keepdims=0), TensorProto.DOUBLE)
+    c.output(
+        c.node(
+            "ReduceSum", [wide, c.constant("double.sum.axes", np.array([1], np.int64))], "ReduceSum.double", keepdims=0
+        ),
+        TensorProto.DOUBLE,
+    )
 
 
 def functions(c: Canary) -> None:
@@ -108,7 +123,22 @@ def functions(c: Canary) -> None:
     signed = c.operand("signed", 201, 261)
     steep = c.node("Mul", [signed, c.constant("steep.by", np.array(7.25, np.float32))], "steep")
     positive = c.node("Abs", [c.operand("positive.in", 503, 261)], "positive")
-    for op in ("Sigmoid", "Tanh", "Exp", "Erf", "Gelu", "Softplus", "Sin", "Cos", "Elu", "Selu", "Mish", "HardSwish", "Softsign", "Atan"):
+    for op in (
+        "Sigmoid",
+        "Tanh",
+        "Exp",
+        "Erf",
+        "Gelu",
+        "Softplus",
+        "Sin",
+        "Cos",
+        "Elu",
+        "Selu",
+        "Mish",
+        "HardSwish",
+        "Softsign",
+        "Atan",
+    ):
         c.output(c.node(op, [steep], f"{op}"))
     c.output(c.node("Gelu", [steep], "Gelu.tanh", approximate="tanh"))
     for op in ("Log", "Sqrt", "Reciprocal"):
@@ -211,7 +241,12 @@ def inputs() -> NDArray[np.float32]:
 def digest_vector() -> dict[str, object]:
     """Hand-made outputs and the digest of section 9 over them, written with hashlib and struct alone."""
     outputs = [
-        ("first", "float32", ["3f800000", "80000000", "ffc00001", "7f800001"], ["3f800000", "80000000", "7fc00000", "7fc00000"]),
+        (
+            "first",
+            "float32",
+            ["3f800000", "80000000", "ffc00001", "7f800001"],
+            ["3f800000", "80000000", "7fc00000", "7fc00000"],
+        ),
         ("zwölf", "float64", ["3ff0000000000000", "fff8000000000123"], ["3ff0000000000000", "7ff8000000000000"]),
         ("empty", "float32", [], []),
     ]
@@ -221,7 +256,7 @@ def digest_vector() -> dict[str, object]:
         for value in canonical:
             digest.update(struct.pack("<I" if dtype == "float32" else "<Q", int(value, 16)))
     return {
-        "about": "Outputs in graph order as IEEE bits, and the host class digest over them: NaNs become the quiet NaN first.",
+        "about": "Outputs in graph order as IEEE bits, and the digest over them: NaNs become the quiet NaN first.",
         "outputs": [{"name": name, "dtype": dtype, "bits": given} for name, dtype, given, _ in outputs],
         "digest": digest.hexdigest(),
     }

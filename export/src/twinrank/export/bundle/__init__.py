@@ -1,0 +1,69 @@
+"""Bundles: reading them in phases, scoring with them, writing them, and comparing bits, ULPs and order.
+
+Imports no torch.
+
+``open_bundle`` checks everything a bundle will use and replays its goldens before it returns. Nothing prints or logs.
+"""
+
+from twinrank.export.bundle._bits import (
+    Difference,
+    FloatArray,
+    bits_from_hex,
+    bits_to_hex,
+    canonical_bits,
+    compare_bits,
+    order_of,
+    ulp_distance,
+)
+from twinrank.export.bundle._bundle import Bundle, Require, Scores, open_bundle
+from twinrank.export.bundle._goldens import Expectation, Golden
+from twinrank.export.bundle._graph import Operators, operators
+from twinrank.export.bundle._host import host_class, outputs_digest
+from twinrank.export.bundle._layout import read_manifest
+from twinrank.export.bundle._manifest import FileEntry, Head, Manifest, SessionSettings, Tolerance
+from twinrank.export.bundle._problems import BUNDLE_CODES, BundleError, Problem
+from twinrank.export.bundle._session import Runner, runtime_release, session_options
+from twinrank.export.bundle._tensors import Array, TensorFormatError, tensor_from_bytes, tensor_to_bytes
+from twinrank.export.bundle._writer import Draft, Evidence, bundle_files, versions_of, write_bundle
+
+__all__ = [
+    "BUNDLE_CODES",
+    "Array",
+    "Bundle",
+    "BundleError",
+    "Difference",
+    "Draft",
+    "Evidence",
+    "Expectation",
+    "FileEntry",
+    "FloatArray",
+    "Golden",
+    "Head",
+    "Manifest",
+    "Operators",
+    "Problem",
+    "Require",
+    "Runner",
+    "Scores",
+    "SessionSettings",
+    "TensorFormatError",
+    "Tolerance",
+    "bits_from_hex",
+    "bits_to_hex",
+    "bundle_files",
+    "canonical_bits",
+    "compare_bits",
+    "host_class",
+    "open_bundle",
+    "operators",
+    "order_of",
+    "outputs_digest",
+    "read_manifest",
+    "runtime_release",
+    "session_options",
+    "tensor_from_bytes",
+    "tensor_to_bytes",
+    "ulp_distance",
+    "versions_of",
+    "write_bundle",
+]

@@ -1,0 +1,251 @@
+"""A bundle that has proved itself: opening in phases, and scoring."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinrank.export.bundle._bits import FloatArray, order_of
+from twinrank.export.bundle._goldens import Golden, differing_order, differing_values, read_goldens
+from twinrank.export.bundle._graph import read_graph
+from twinrank.export.bundle._host import host_class
+from twinrank.export.bundle._layout import Watched, read_files, read_listed_manifest, scan
+from twinrank.export.bundle._manifest import MANIFEST, MODEL, MODEL_DATA, RANKINGS, Head, Manifest
+from twinrank.export.bundle._problems import Findings
+from twinrank.export.bundle._session import Runner, runtime_release
+from twinrank.export.bundle._tensors import Array
+from twinrank.training.schema import Request, Schema, ScoringError, pack, read_request
+
+Require = Literal["bits", "reference"]
+"""What a caller insists on: ``verified-bits``, or at least ``verified-reference``."""
+
+VERIFIED_BITS = "verified-bits"
+VERIFIED_REFERENCE = "verified-reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The answer to one request.
+
+    Attributes:
+        n: number of candidates.
+        heads: head name to its values, shape [n], float32 or float64 as declared; in the manifest's order.
+        score: shape [n]; what orders the slate.
+        order: int64, the candidates with a score, best first, cut by the request's ``k``.
+        dropped: int64, the candidates whose score is NaN, ascending.
+    """
+
+    n: int
+    heads: Mapping[str, FloatArray]
+    score: FloatArray
+    order: NDArray[np.int64]
+    dropped: NDArray[np.int64]
+
+
+class Bundle:
+    """An opened and verified bundle; made by ``open_bundle``. Thread-safe.
+
+    Attributes:
+        path: the bundle's directory.
+        manifest: the checked manifest.
+        verification: ``verified-bits`` or ``verified-reference``.
+        goldens: the stored requests and what they give, all replayed.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, runner: Runner) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.verification = ""
+        self.goldens: tuple[Golden, ...] = ()
+        self._runner = runner
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.manifest.name
+
+    @property
+    def version(self) -> int | None:
+        """The directory's name as a version, None if it is no positive decimal integer without leading zeros."""
+        text = self.path.name
+        return int(text) if text.isascii() and text.isdigit() and not text.startswith("0") and len(text) <= 18 else None
+
+    @property
+    def digest(self) -> str:
+        """``sha256:`` and the digest of the manifest, which covers every other file."""
+        return self.manifest.digest
+
+    @property
+    def schema(self) -> Schema:
+        """The raw inputs."""
+        return self.manifest.schema
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The heads in order, without the score."""
+        return self.manifest.heads
+
+    def read(self, raw: bytes) -> Request:
+        """The checked request.
+
+        Raises:
+            ScoringError: with the contract's code for the first problem in document order.
+        """
+        return read_request(raw, self.manifest.schema, max_candidates=self.manifest.max_candidates)
+
+    def pack(self, raw: bytes) -> dict[str, Array]:
+        """The blocks of a raw request by name, in packing order.
+
+        Raises:
+            ScoringError: as for ``read``.
+        """
+        return pack(self.read(raw), self.manifest.packing)
+
+    def score(self, raw: bytes) -> Scores:
+        """Scores a raw JSON request.
+
+        Raises:
+            ScoringError: with the contract's code for the first problem in document order; ``scoring_failed`` if the
+                runtime failed.
+        """
+        return self.score_request(self.read(raw))
+
+    def score_request(self, request: Request) -> Scores:
+        """Scores a checked request.
+
+        Raises:
+            ScoringError: ``scoring_failed`` if the runtime failed.
+        """
+        outputs = self.run(pack(request, self.manifest.packing), request.n)
+        order, dropped = order_of(outputs[-1])
+        heads = {head.name: output for head, output in zip(self.manifest.heads, outputs, strict=False)}
+        return Scores(request.n, heads, outputs[-1], order[: request.k], dropped)
+
+    def run(self, blocks: Mapping[str, Array], n: int) -> tuple[FloatArray, ...]:
+        """The outputs for packed blocks of ``n`` candidates: per head, the score last, each of shape [n].
+
+        Raises:
+            ScoringError: ``scoring_failed`` if the runtime failed, or an output has not the declared shape and dtype.
+        """
+        declared = self.manifest.outputs
+        if n == 0:
+            return tuple(np.zeros(0, dtype=head.dtype) for head in declared)
+        try:
+            outputs = self._runner.run(dict(blocks))
+        except Exception as e:  # the runtime raises many types, none of them documented
+            raise ScoringError("scoring_failed", f"the runtime failed on a valid request of {n} candidates: {e}") from e
+        for head, output in zip(declared, outputs, strict=True):
+            if output.dtype.name != head.dtype or output.shape != (n,):
+                found = f"{output.dtype.name} {list(output.shape)}"
+                raise ScoringError(
+                    "scoring_failed",
+                    f"output {head.output} is {found} instead of {head.dtype} [{n}]; export the model again",
+                )
+        return tuple(outputs)
+
+
+def open_bundle(path: Path | str, *, require: Require = "bits") -> Bundle:
+    """Opens a bundle, checks everything that it will use, and replays its goldens.
+
+    Args:
+        path: ``<models>/<name>/<version>``.
+        require: ``bits`` refuses a bundle whose evidence is from another host class; ``reference`` accepts it within
+            the tolerance that its export measured.
+
+    Raises:
+        BundleError: with every problem of the first phase that failed (contract section 10).
+        ValueError: if ``require`` is neither of the two.
+    """
+    if require not in ("bits", "reference"):
+        raise ValueError(f"require is {require!r}; allowed: bits, reference")
+    root = Path(path)
+    tree = scan(root)
+    manifest = read_listed_manifest(root, tree)
+    contents, watched = read_files(root, manifest.files)
+    read_graph(contents[MODEL], manifest)
+    found = Findings()
+    if manifest.release != runtime_release():
+        found.add(
+            "runtime_mismatch",
+            f"{MANIFEST}#/runtime/release",
+            f"is {manifest.release}, this process runs {runtime_release()}; install that release, or export again",
+        )
+        found.stop()
+    runner = _open_session(contents[MODEL], manifest, root, watched)
+    bundle = Bundle(root, manifest, runner)
+    bundle.goldens = read_goldens(contents, manifest)
+    bundle.verification = _replay(bundle, require)
+    return bundle
+
+
+def _open_session(model: bytes, manifest: Manifest, root: Path, watched: Watched | None) -> Runner:
+    """The session over the digested bytes; the external weights are compared again once it exists."""
+    found = Findings()
+    try:
+        runner = Runner(model, manifest.session, root if watched else None)
+    except Exception as e:  # the runtime raises many types, none of them documented
+        found.add("session_failed", MODEL, f"the runtime refused it: {e}")
+        found.stop(e)
+        raise
+    if watched is not None and watched.changed():
+        found.add("digest_mismatch", MODEL_DATA, "changed while it was opened; nothing in a bundle may change")
+    found.stop()
+    return runner
+
+
+def _replay(bundle: Bundle, require: Require) -> str:
+    """Replays every golden and returns the state that the bundle earned."""
+    found = Findings()
+    here, there = host_class(), bundle.manifest.host_class
+    if here != there and require == "bits":
+        found.add(
+            "host_class_mismatch",
+            f"{MANIFEST}#/evidence/host_class",
+            f"is {there}, this host's is {here}: its kernels compute other bits. Export here, or require=reference",
+        )
+        found.stop()
+    for index, golden in enumerate(bundle.goldens):
+        detail = _differs(bundle, golden, here == there)
+        if detail is not None:
+            found.add("golden_mismatch", f"{RANKINGS}:{index + 1}", detail)
+    found.stop()
+    return VERIFIED_BITS if here == there else VERIFIED_REFERENCE
+
+
+def _differs(bundle: Bundle, golden: Golden, exact: bool) -> str | None:
+    """Why a golden's replay is not what it stores, or None."""
+    expected = golden.expected
+    try:
+        request = bundle.read(golden.request)
+        blocks = pack(request, bundle.manifest.packing)
+        if expected.error is not None:
+            return f"was accepted; expected {expected.error}"
+        if request.n != expected.n:
+            return f"has {request.n} candidates instead of {expected.n}"
+        if request.n == 0:
+            return None
+        for block, stored in zip(bundle.manifest.packing.blocks, expected.inputs, strict=True):
+            if blocks[block.name].tobytes() != stored.tobytes():
+                return f"block {block.name} is packed to other bytes"
+        outputs = bundle.run(blocks, request.n)
+    except ScoringError as e:
+        return (
+            None if e.code == expected.error else f"gave {e.code} instead of {expected.error or 'scores'}: {e.message}"
+        )
+    for head, stated, stored, actual in zip(
+        bundle.manifest.outputs, expected.outputs, expected.stored, outputs, strict=True
+    ):
+        tolerance = None if exact else bundle.manifest.tolerances[head.name].a
+        for form in (stated, stored):
+            detail = differing_values(form, actual, tolerance)
+            if detail is not None:
+                return f"output {head.name}: {detail}"
+    order, dropped = order_of(outputs[-1])
+    if tuple(int(i) for i in dropped) != expected.dropped:
+        return f"drops {dropped.tolist()} instead of {list(expected.dropped)}"
+    return differing_order(
+        expected.order, order, expected.outputs[-1], None if exact else bundle.manifest.tolerances["score"].a
+    )

@@ -1,0 +1,197 @@
+"""Phases 1 to 3 of reading: what lies in the directory, and that it is what the manifest lists, to the byte."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinrank.export.bundle._manifest import (
+    MANIFEST,
+    MANIFEST_DIGEST,
+    MAX_MANIFEST_BYTES,
+    MODEL,
+    MODEL_DATA,
+    RANKINGS,
+    REQUESTS,
+    UNLISTED,
+    FileEntry,
+    Manifest,
+    golden_paths,
+    parse_manifest,
+)
+from twinrank.export.bundle._problems import Findings
+
+_CHUNK = 2**20
+_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The relative paths that a bundle's directory holds, with ``/``."""
+
+    files: frozenset[str]
+    folders: frozenset[str]
+
+
+def scan(root: Path) -> Tree:
+    """The tree below ``root``, without following anything.
+
+    Raises:
+        BundleError: ``file_missing``, ``link_refused``, ``not_a_regular_file``.
+    """
+    found = Findings()
+    files: set[str] = set()
+    folders: set[str] = set()
+    if not root.is_dir():
+        code = "not_a_regular_file" if root.exists() else "file_missing"
+        found.add(code, ".", f"{root} is no directory; a bundle is <models>/<name>/<version>")
+        found.stop()
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        with os.scandir(root / prefix) as entries:
+            for entry in entries:
+                path = prefix + entry.name
+                facts = entry.stat(follow_symlinks=False)
+                if stat.S_ISLNK(facts.st_mode):
+                    found.add("link_refused", path, "is a symbolic link; copy the file itself into the bundle")
+                elif stat.S_ISDIR(facts.st_mode):
+                    folders.add(path)
+                    waiting.append(f"{path}/")
+                    if path in (MANIFEST, MANIFEST_DIGEST):
+                        found.add("not_a_regular_file", path, "is a directory")
+                elif not stat.S_ISREG(facts.st_mode):
+                    found.add("not_a_regular_file", path, "is neither a file nor a directory")
+                elif facts.st_nlink > 1:
+                    found.add("link_refused", path, f"has {facts.st_nlink} hard links; copy the file instead")
+                else:
+                    files.add(path)
+    seen = files | folders | {problem.path for problem in found}
+    for path in (MANIFEST, MANIFEST_DIGEST):
+        if path not in seen:
+            found.add("file_missing", path, "does not exist; this is no complete bundle")
+    found.stop()
+    return Tree(frozenset(files), frozenset(folders))
+
+
+def read_listed_manifest(root: Path, tree: Tree) -> Manifest:
+    """The checked manifest, its file list compared with the tree.
+
+    Raises:
+        BundleError: the codes of the manifest phase.
+    """
+    # One byte more than allowed is enough to know that there is too much.
+    raw = _read(root / MANIFEST, MAX_MANIFEST_BYTES + 1)
+    manifest = parse_manifest(raw, _read(root / MANIFEST_DIGEST, 1024))
+    found = Findings()
+    required = [MODEL, REQUESTS, RANKINGS]
+    if manifest.data_sets * (len(manifest.packing.blocks) + len(manifest.outputs)) <= len(manifest.files):
+        required += golden_paths(manifest.data_sets, len(manifest.packing.blocks), len(manifest.outputs))
+    else:
+        found.add(
+            "file_missing", "goldens", f"{MANIFEST} lists fewer files than its {manifest.data_sets} data sets have"
+        )
+    for path in required:
+        if path not in manifest.files:
+            found.add("file_missing", path, f"{MANIFEST} does not list it; every bundle has it")
+    folders = {path[:at] for path in manifest.files for at, letter in enumerate(path) if letter == "/"}
+    for path in sorted(manifest.files):
+        if path in tree.folders:
+            found.add("not_a_regular_file", path, "is a directory")
+        elif path not in tree.files:
+            found.add("file_missing", path, f"{MANIFEST} lists it; fetch the bundle again")
+    for path in sorted(tree.files - set(manifest.files) - UNLISTED):
+        found.add("file_unexpected", path, f"{MANIFEST} does not list it; remove it, or export again")
+    for path in sorted(tree.folders - folders - set(manifest.files)):
+        found.add("file_unexpected", path, "is a directory that holds no listed file; remove it")
+    found.stop()
+    return manifest
+
+
+def read_manifest(path: Path | str) -> Manifest:
+    """The checked manifest of the bundle at ``path``: the phases layout and manifest, without reading any other file.
+
+    Raises:
+        BundleError: the codes of these two phases.
+    """
+    root = Path(path)
+    return read_listed_manifest(root, scan(root))
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A file that was digested and then left to the runtime: its path and what stat said of the descriptor."""
+
+    path: Path
+    facts: tuple[int, ...]
+
+    def changed(self) -> bool:
+        """Whether the path now leads to other facts: device, inode, size, times."""
+        try:
+            return _facts(os.stat(self.path, follow_symlinks=False)) != self.facts
+        except OSError:
+            return True
+
+
+def read_files(root: Path, files: Mapping[str, FileEntry]) -> tuple[dict[str, bytes], Watched | None]:
+    """The bytes of the model and the goldens; other listed files are digested only, the external weights watched too.
+
+    Raises:
+        BundleError: ``size_mismatch``, ``digest_mismatch``; ``file_missing`` if a file vanished meanwhile.
+    """
+    found = Findings()
+    contents: dict[str, bytes] = {}
+    watched: Watched | None = None
+    for path, entry in sorted(files.items()):
+        keep = path == MODEL or path.startswith("goldens/")
+        try:
+            descriptor = os.open(root / path, _OPEN)
+        except OSError as e:
+            found.add("file_missing", path, f"cannot be opened: {e.strerror}")
+            continue
+        try:
+            facts = os.fstat(descriptor)
+            if facts.st_size != entry.size:
+                found.add(
+                    "size_mismatch",
+                    path,
+                    f"has {facts.st_size} bytes, {MANIFEST} says {entry.size}; fetch the bundle again",
+                )
+                continue
+            content, digest = _digest(descriptor, entry.size, keep)
+        finally:
+            os.close(descriptor)
+        if digest != entry.sha256:
+            found.add(
+                "digest_mismatch", path, f"has SHA-256 {digest}, {MANIFEST} says {entry.sha256}; fetch the bundle again"
+            )
+        elif keep:
+            contents[path] = content
+        elif path == MODEL_DATA:
+            watched = Watched(root / path, _facts(facts))
+    found.stop()
+    return contents, watched
+
+
+def _digest(descriptor: int, size: int, keep: bool) -> tuple[bytes, str]:
+    digest = hashlib.sha256()
+    chunks = []
+    left = size + 1  # a file that grew meanwhile must not pass as its own beginning
+    while left and (chunk := os.read(descriptor, min(left, _CHUNK))):
+        digest.update(chunk)
+        left -= len(chunk)
+        if keep:
+            chunks.append(chunk)
+    return b"".join(chunks), digest.hexdigest()
+
+
+def _read(path: Path, limit: int) -> bytes:
+    descriptor = os.open(path, _OPEN)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(limit)
+
+
+def _facts(facts: os.stat_result) -> tuple[int, ...]:
+    return (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)

@@ -1,0 +1,86 @@
+"""Bundle errors: what is wrong with a bundle, under the contract's stable codes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+# The order is the contract's (codes.json, compared in a test): the first one found is the primary code.
+BUNDLE_CODES = (
+    "file_missing",
+    "link_refused",
+    "not_a_regular_file",
+    "file_unexpected",
+    "manifest_digest_mismatch",
+    "manifest_invalid_json",
+    "format_unsupported",
+    "manifest_invalid",
+    "size_mismatch",
+    "digest_mismatch",
+    "graph_invalid",
+    "graph_forbidden",
+    "runtime_mismatch",
+    "session_failed",
+    "goldens_invalid",
+    "host_class_mismatch",
+    "golden_mismatch",
+)
+_RANK = {code: rank for rank, code in enumerate(BUNDLE_CODES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: a code of the contract, the file (and place in it), and what to do about it."""
+
+    code: str
+    path: str
+    detail: str
+
+    def __post_init__(self) -> None:
+        if self.code not in _RANK:
+            raise ValueError(f"{self.code!r} is no bundle code of the contract")
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.path}: {self.detail}"
+
+
+class BundleError(Exception):
+    """A bundle is unusable: stop serving it.
+
+    Attributes:
+        problems: every problem of the phase that failed, the primary one first.
+        code: the primary problem's code.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        ordered = tuple(sorted(problems, key=lambda p: (_RANK[p.code], p.path)))
+        if not ordered:
+            raise ValueError("a BundleError needs at least one problem")
+        self.problems = ordered
+        super().__init__("\n".join(str(problem) for problem in ordered))
+
+    @property
+    def code(self) -> str:
+        """The primary problem's code."""
+        return self.problems[0].code
+
+
+class Findings:
+    """Collects the problems of one phase."""
+
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._problems)
+
+    def add(self, code: str, path: str, detail: str) -> None:
+        """Records one problem."""
+        self._problems.append(Problem(code, path, detail))
+
+    def stop(self, cause: BaseException | None = None) -> None:
+        """Ends the phase.
+
+        Raises:
+            BundleError: if anything was recorded; chained to ``cause``.
+        """
+        if self._problems:
+            raise BundleError(self._problems) from cause

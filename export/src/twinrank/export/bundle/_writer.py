@@ -1,0 +1,228 @@
+"""Writing a bundle: all bytes decided first, then a temporary sibling, sync, rename."""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnx
+
+from twinrank.export.bundle._external import external_weights
+from twinrank.export.bundle._goldens import Golden, ranking_line
+from twinrank.export.bundle._json import Json, dump_document
+from twinrank.export.bundle._manifest import (
+    FORMAT_MAJOR,
+    FORMAT_MINOR,
+    MANIFEST,
+    MANIFEST_DIGEST,
+    MODEL,
+    MODEL_DATA,
+    RANKINGS,
+    REQUESTS,
+    TIE_POLICY,
+    Head,
+    SessionSettings,
+    Tolerance,
+    parse_manifest,
+)
+from twinrank.export.bundle._tensors import tensor_to_bytes
+from twinrank.training.schema import Packing, Schema
+
+_VERSION = re.compile("[1-9][0-9]{0,17}")
+_TEMPORARY = ".tmp-"
+_STALE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an export measured.
+
+    Attributes:
+        host_class: where it was measured.
+        rows: candidates that were compared with the torch module.
+        tolerances: per head, and ``score``.
+        sizes: the slate sizes at which batch invariance was tested.
+        compared: the values that were compared for it; none differed in a bit.
+    """
+
+    host_class: str
+    rows: int
+    tolerances: Mapping[str, Tolerance]
+    sizes: Sequence[int]
+    compared: int
+
+    def to_json(self) -> dict[str, Json]:
+        """The manifest's form."""
+        outputs: dict[str, Json] = {
+            name: {"a": seen.a, "max_abs": seen.max_abs, "max_ulp": seen.max_ulp}
+            for name, seen in self.tolerances.items()
+        }
+        return {
+            "host_class": self.host_class,
+            "tie_policy": TIE_POLICY,
+            "reference": {"rows": self.rows, "outputs": outputs},
+            "invariance": {"sizes": list(self.sizes), "compared": self.compared, "differing_bits": 0},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Everything a bundle says, before it is bytes.
+
+    Attributes:
+        name: the model's name.
+        schema: the raw inputs.
+        heads: without the score.
+        score: the output that orders the slate, under the name ``score``.
+        model: the slate graph; its inputs are the blocks, its outputs the heads' and the score's.
+        goldens: at least one with n >= 1.
+        evidence: what the export measured.
+        provenance: any JSON object; nothing of the wall clock or of this machine.
+        max_candidates: the most that one request may hold.
+        release: the ONNX Runtime release that made the evidence.
+        session: the options it ran under.
+    """
+
+    name: str
+    schema: Schema
+    heads: tuple[Head, ...]
+    score: Head
+    model: onnx.ModelProto
+    goldens: tuple[Golden, ...]
+    evidence: Evidence
+    provenance: Mapping[str, object]
+    max_candidates: int
+    release: str
+    session: SessionSettings = field(default_factory=SessionSettings)
+
+
+def bundle_files(draft: Draft) -> dict[str, bytes]:
+    """Every file of the bundle by relative path, manifest and its digest last. The same draft gives the same bytes.
+
+    Raises:
+        BundleError: if the manifest would not be one that readers accept.
+    """
+    model, weights = external_weights(draft.model)
+    files = {MODEL: model}
+    if weights is not None:
+        files[MODEL_DATA] = weights
+    requests, rankings, data_sets = [], [], 0
+    packing = Packing.of(draft.schema)
+    for index, golden in enumerate(draft.goldens):
+        if b"\n" in golden.request:
+            raise ValueError(
+                f"golden {index}: a request with a line feed cannot be stored as a line; print it on one line"
+            )
+        number = None
+        if golden.expected.n > 0:
+            number, data_sets = data_sets, data_sets + 1
+            folder = f"goldens/test_data_set_{number}"
+            for j, (block, values) in enumerate(zip(packing.blocks, golden.expected.inputs, strict=True)):
+                files[f"{folder}/input_{j}.pb"] = tensor_to_bytes(values, block.name)
+            for j, (head, output) in enumerate(zip((*draft.heads, draft.score), golden.expected.outputs, strict=True)):
+                files[f"{folder}/output_{j}.pb"] = tensor_to_bytes(output, head.output)
+        requests.append(golden.request + b"\n")
+        rankings.append(ranking_line(index, golden.expected, draft.heads, number))
+    files[REQUESTS] = b"".join(requests)
+    files[RANKINGS] = b"".join(rankings)
+    manifest = dump_document(_manifest(draft, packing, data_sets, files))
+    digest = (hashlib.sha256(manifest).hexdigest() + "\n").encode()
+    parse_manifest(manifest, digest)
+    return {**files, MANIFEST: manifest, MANIFEST_DIGEST: digest}
+
+
+def _manifest(draft: Draft, packing: Packing, data_sets: int, files: Mapping[str, bytes]) -> dict[str, object]:
+    return {
+        "format": {"major": FORMAT_MAJOR, "minor": FORMAT_MINOR},
+        "name": draft.name,
+        "runtime": {
+            "name": "onnxruntime",
+            "release": draft.release,
+            "ir_version": draft.model.ir_version,
+            "opsets": {entry.domain: entry.version for entry in draft.model.opset_import},
+            "session": draft.session.to_json(),
+        },
+        "schema": draft.schema.to_json(),
+        "packing": packing.to_json(),
+        "heads": [{"name": head.name, "output": head.output, "dtype": head.dtype} for head in draft.heads],
+        "score": {"output": draft.score.output, "dtype": draft.score.dtype},
+        "max_candidates": draft.max_candidates,
+        "goldens": {"count": len(draft.goldens), "data_sets": data_sets},
+        "files": {
+            path: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+            for path, content in files.items()
+        },
+        "evidence": draft.evidence.to_json(),
+        "provenance": dict(draft.provenance),
+    }
+
+
+def versions_of(model_dir: Path) -> list[int]:
+    """The versions below ``<models>/<name>``, ascending."""
+    if not model_dir.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in model_dir.iterdir() if _VERSION.fullmatch(entry.name))
+
+
+def write_bundle(models_dir: Path, name: str, version: int, files: Mapping[str, bytes]) -> Path:
+    """Writes ``<models_dir>/<name>/<version>``: completely, or not at all.
+
+    Temporary siblings that an earlier, killed writer left more than an hour ago are removed.
+
+    Args:
+        models_dir: the folder of all models.
+        name: the model's name.
+        version: a positive integer that does not exist yet.
+        files: what ``bundle_files`` gave.
+
+    Raises:
+        FileExistsError: if the version exists; nothing in a bundle ever changes.
+        ValueError: if the version is not positive.
+    """
+    if version < 1:
+        raise ValueError(f"version is {version}; expected a positive integer")
+    model_dir = models_dir / name
+    model_dir.mkdir(parents=True, exist_ok=True)
+    _sweep(model_dir)
+    target = model_dir / str(version)
+    temporary = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{version}-", dir=model_dir))
+    try:
+        temporary.chmod(0o755)
+        for path, content in files.items():
+            place = temporary / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with open(place, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for folder in sorted((entry for entry in temporary.rglob("*") if entry.is_dir()), reverse=True):
+            _sync(folder)
+        _sync(temporary)
+        # rename() would replace an empty directory only, and a bundle is never empty.
+        if target.exists():
+            raise FileExistsError(f"{target} exists, and nothing in a bundle changes; choose another version")
+        os.rename(temporary, target)
+        _sync(model_dir)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(model_dir: Path) -> None:
+    """Removes what killed writers left; younger ones may belong to a writer that still runs."""
+    for entry in model_dir.glob(f"{_TEMPORARY}*"):
+        if entry.is_dir() and not entry.is_symlink() and time.time() - entry.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(entry, ignore_errors=True)

@@ -1,0 +1,1 @@
+Bcontext.history.i64J z|‘7ΉIUΖΒ”Σ8€-€ !τμOQSxΠl Υ
