@@ -1,0 +1,71 @@
+package dev.twinrank.server;
+
+import com.linecorp.armeria.common.AggregatedHttpResponse;
+import com.linecorp.armeria.common.ContentTooLargeException;
+import com.linecorp.armeria.common.HttpResponse;
+import com.linecorp.armeria.common.HttpStatus;
+import com.linecorp.armeria.common.RequestHeaders;
+import com.linecorp.armeria.common.ShuttingDownException;
+import com.linecorp.armeria.common.util.Exceptions;
+import com.linecorp.armeria.server.HttpStatusException;
+import com.linecorp.armeria.server.ServerErrorHandler;
+import com.linecorp.armeria.server.ServiceConfig;
+import com.linecorp.armeria.server.ServiceRequestContext;
+import java.util.concurrent.RejectedExecutionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The answers to what the API does not answer itself: what the HTTP layer refuses, and faults. The
+ * cause of a fault goes to the log and never to the client. Thread-safe.
+ */
+final class Errors implements ServerErrorHandler {
+  private static final Logger LOG = LoggerFactory.getLogger(Errors.class);
+
+  @Override
+  public HttpResponse onServiceException(ServiceRequestContext ctx, Throwable thrown) {
+    Problem problem = problem(ctx, Exceptions.peel(thrown));
+    Answering.of(ctx).ifPresent(answering -> answering.answer(problem.code()));
+    return problem.response().toHttpResponse();
+  }
+
+  @Override
+  public AggregatedHttpResponse renderStatus(
+      ServiceRequestContext ctx,
+      ServiceConfig config,
+      RequestHeaders headers,
+      HttpStatus status,
+      String description,
+      Throwable cause) {
+    if (cause != null && status.isServerError()) {
+      LOG.error("the HTTP layer failed with {}", status, cause);
+    }
+    if (status.equals(HttpStatus.METHOD_NOT_ALLOWED) && headers != null) {
+      return Problem.methodNotAllowed("the request's method", Target.of(headers.path())).response();
+    }
+    ServiceCode code = ServiceCode.ofStatus(status);
+    return Problem.of(code, description == null ? code.meaning() : description).response();
+  }
+
+  private static Problem problem(ServiceRequestContext ctx, Throwable cause) {
+    if (cause instanceof HttpStatusException refused) {
+      if (refused.getCause() instanceof ContentTooLargeException) {
+        return problem(ctx, refused.getCause());
+      }
+      ServiceCode code = ServiceCode.ofStatus(refused.httpStatus());
+      return Problem.of(code, code.meaning());
+    }
+    if (cause instanceof ContentTooLargeException) {
+      return Problem.of(
+          ServiceCode.BODY_TOO_LARGE,
+          "the body is longer than %d bytes; send fewer candidates a request or raise --max-body"
+              .formatted(ctx.maxRequestLength()));
+    }
+    if (cause instanceof ShuttingDownException || cause instanceof RejectedExecutionException) {
+      return Problem.of(ServiceCode.NOT_READY, "the server stopped before the answer was ready");
+    }
+    LOG.error("{} {} failed", ctx.method(), ctx.path(), cause);
+    return Problem.of(
+        ServiceCode.INTERNAL_ERROR, "the server failed on this request; its log says why");
+  }
+}

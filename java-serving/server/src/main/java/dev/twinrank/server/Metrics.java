@@ -1,0 +1,123 @@
+package dev.twinrank.server;
+
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.DistributionSummary;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Meter.MeterProvider;
+import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.Timer;
+import io.micrometer.core.instrument.binder.jvm.ClassLoaderMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
+import io.micrometer.core.instrument.binder.system.FileDescriptorMetrics;
+import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
+import io.micrometer.core.instrument.binder.system.UptimeMetrics;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.time.Duration;
+
+/**
+ * What the server counts, in Prometheus' base units. Thread-safe.
+ *
+ * <p>Labels are bounded: model names are those that are served and {@value #NO_MODEL}, outcomes are
+ * {@value #OK} and the contract's codes. Nothing that a client sends becomes a label.
+ */
+final class Metrics implements AutoCloseable {
+  /**
+   * The label of requests that name no model that is served; a model's name cannot begin with a
+   * dash.
+   */
+  static final String NO_MODEL = "-";
+
+  /** The outcome of a request that was ranked. */
+  static final String OK = "ok";
+
+  private static final Duration[] SECONDS_BUCKETS = {
+    Duration.ofNanos(100_000),
+    Duration.ofNanos(250_000),
+    Duration.ofNanos(500_000),
+    Duration.ofMillis(1),
+    Duration.ofNanos(2_500_000),
+    Duration.ofMillis(5),
+    Duration.ofMillis(10),
+    Duration.ofMillis(25),
+    Duration.ofMillis(50),
+    Duration.ofMillis(100),
+    Duration.ofMillis(250),
+    Duration.ofMillis(500),
+    Duration.ofSeconds(1),
+    Duration.ofMillis(2_500),
+    Duration.ofSeconds(5),
+    Duration.ofSeconds(10)
+  };
+  private static final double[] CANDIDATE_BUCKETS = {
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000
+  };
+
+  private final PrometheusMeterRegistry registry =
+      new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+  private final JvmGcMetrics gc = new JvmGcMetrics();
+  private final MeterProvider<Counter> requests;
+  private final MeterProvider<Timer> seconds;
+  private final MeterProvider<DistributionSummary> candidates;
+
+  Metrics() {
+    requests =
+        Counter.builder("rec.requests")
+            .description("Ranking requests answered, by outcome: ok or the error's code.")
+            .withRegistry(registry);
+    seconds =
+        Timer.builder("rec.request")
+            .description(
+                "From a ranking request's last byte received to its answer ready to be sent.")
+            .serviceLevelObjectives(SECONDS_BUCKETS)
+            .withRegistry(registry);
+    candidates =
+        DistributionSummary.builder("rec.candidates")
+            .description("Candidates of the requests that were ranked.")
+            .serviceLevelObjectives(CANDIDATE_BUCKETS)
+            .withRegistry(registry);
+    new JvmMemoryMetrics().bindTo(registry);
+    gc.bindTo(registry);
+    new JvmThreadMetrics().bindTo(registry);
+    new ClassLoaderMetrics().bindTo(registry);
+    new ProcessorMetrics().bindTo(registry);
+    new UptimeMetrics().bindTo(registry);
+    new FileDescriptorMetrics().bindTo(registry);
+  }
+
+  /** Publishes which bundles are served. */
+  void serving(Models models) {
+    for (Models.Served served : models.all()) {
+      Gauge.builder("rec.bundle.info", () -> 1)
+          .description("Always 1; its labels say which bundle is served.")
+          .tags("model", served.model().name())
+          .tags("version", Long.toString(served.version()))
+          .tags("bundle", served.model().digest())
+          .register(registry);
+    }
+  }
+
+  /** Counts an answer. */
+  void answered(String model, String outcome, long nanos) {
+    requests.withTags(Tags.of("model", model, "outcome", outcome)).increment();
+    seconds.withTags(Tags.of("model", model)).record(Duration.ofNanos(nanos));
+  }
+
+  /** Counts the candidates of a request that was ranked. */
+  void ranked(String model, int slate) {
+    candidates.withTags(Tags.of("model", model)).record(slate);
+  }
+
+  /** Returns everything in Prometheus' text format. */
+  String scrape() {
+    return registry.scrape();
+  }
+
+  @Override
+  public void close() {
+    gc.close();
+    registry.close();
+  }
+}

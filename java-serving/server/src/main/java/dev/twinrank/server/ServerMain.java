@@ -1,0 +1,193 @@
+package dev.twinrank.server;
+
+import ch.qos.logback.classic.Level;
+import dev.twinrank.core.ModelOptions;
+import dev.twinrank.core.ModelOptions.Require;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/**
+ * Serves every model of a directory over HTTP until SIGTERM or SIGINT.
+ *
+ * <p>Exit status: 1 if it cannot start (a bundle that fails, an address that is taken), 2 for a
+ * wrong option, 143 after SIGTERM and 130 after SIGINT.
+ *
+ * @since 0.1
+ */
+@Command(
+    name = "twinrank-server",
+    mixinStandardHelpOptions = true,
+    versionProvider = ServerMain.Version.class,
+    sortOptions = false,
+    description =
+        "Serves the newest version of every model under DIR/<name>/<version>; ready only when all are verified.",
+    exitCodeListHeading = "%nExit status:%n",
+    exitCodeList = {
+      "1:it cannot start: a bundle failed, or the address is taken",
+      "2:a wrong option",
+      "143:SIGTERM: requests under way were answered",
+      "130:SIGINT: the same"
+    })
+public final class ServerMain implements Callable<Integer> {
+  private static final Logger LOG = LoggerFactory.getLogger(ServerMain.class);
+  private static final int CANNOT_START = 1;
+  private static final int MAX_PORT = 65_535;
+
+  enum LogLevel {
+    error,
+    warn,
+    info,
+    debug
+  }
+
+  enum RequireOption {
+    bits,
+    reference
+  }
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--models",
+      required = true,
+      paramLabel = "DIR",
+      description = "the directory that holds <name>/<version>")
+  private Path modelsDir;
+
+  @Option(
+      names = "--host",
+      defaultValue = "127.0.0.1",
+      description = "address to listen on (${DEFAULT-VALUE})")
+  private String host;
+
+  @Option(
+      names = "--port",
+      defaultValue = "8080",
+      description = "port; 0 takes a free one (${DEFAULT-VALUE})")
+  private int port;
+
+  @Option(
+      names = "--port-file",
+      paramLabel = "FILE",
+      description = "write the port there once ready; removed at the end")
+  private Path portFile;
+
+  @Option(
+      names = "--require",
+      defaultValue = "bits",
+      description = "how much a bundle must prove: ${COMPLETION-CANDIDATES} (${DEFAULT-VALUE})")
+  private RequireOption require;
+
+  @Option(
+      names = "--max-body",
+      defaultValue = "16777216",
+      paramLabel = "BYTES",
+      description = "the longest request body (${DEFAULT-VALUE})")
+  private long maxBody;
+
+  @Option(
+      names = "--log-level",
+      defaultValue = "info",
+      paramLabel = "LEVEL",
+      description = "on stderr: ${COMPLETION-CANDIDATES} (${DEFAULT-VALUE})")
+  private LogLevel logLevel;
+
+  /**
+   * Runs the server and exits.
+   *
+   * @param args see {@code --help}
+   */
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new ServerMain()).execute(args));
+  }
+
+  /** Runs the server until a signal, and returns the exit status. */
+  @Override
+  public Integer call() {
+    check("--port", port, 0, MAX_PORT);
+    check("--max-body", maxBody, 1, Integer.MAX_VALUE);
+    ((ch.qos.logback.classic.Logger) LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME))
+        .setLevel(Level.toLevel(logLevel.name()));
+    long began = System.nanoTime();
+    try {
+      return run(began, Signals.takeOver());
+    } catch (StartException e) {
+      spec.commandLine().getErr().println("twinrank-server cannot start; nothing is served:");
+      e.problems().forEach(problem -> spec.commandLine().getErr().println(problem));
+      return CANNOT_START;
+    }
+  }
+
+  private int run(long began, Signals signals) {
+    try (RankServer server = new RankServer(host, port, maxBody)) {
+      server.start();
+      ModelOptions options =
+          ModelOptions.builder()
+              .require(Require.valueOf(require.name().toUpperCase(Locale.ROOT)))
+              .build();
+      Optional<Models> models = new ModelDirectory(modelsDir, options).open(signals::received);
+      if (models.isEmpty()) {
+        LOG.info("stopped while loading");
+        return signals.await();
+      }
+      server.serve(models.get());
+      Optional<PortFile> written =
+          Optional.ofNullable(portFile).map(file -> PortFile.write(file, server.port()));
+      try {
+        LOG.info(
+            "ready at {} after {} s: {}", server.url(), secondsSince(began), summary(models.get()));
+        int status = signals.await();
+        LOG.info("draining");
+        return status;
+      } finally {
+        written.ifPresent(PortFile::close);
+      }
+    }
+  }
+
+  private void check(String option, long value, long least, long most) {
+    if (value < least || value > most) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "%s is %d; %d to %d is allowed".formatted(option, value, least, most));
+    }
+  }
+
+  private static String summary(Models models) {
+    return models.all().stream()
+        .map(
+            served ->
+                "%s/%d %s %s (%d goldens)"
+                    .formatted(
+                        served.model().name(),
+                        served.version(),
+                        served.model().digest(),
+                        served.model().verification().state().label(),
+                        served.model().verification().goldens()))
+        .collect(Collectors.joining("; "));
+  }
+
+  private static String secondsSince(long nanoTime) {
+    return "%.2f".formatted((System.nanoTime() - nanoTime) / 1e9);
+  }
+
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version = ServerMain.class.getPackage().getImplementationVersion();
+      return new String[] {"twinrank-server " + (version == null ? "(not packaged)" : version)};
+    }
+  }
+}

@@ -1,0 +1,137 @@
+package dev.twinrank.server;
+
+import com.fasterxml.jackson.core.JsonGenerator;
+import dev.twinrank.core.Feature;
+import dev.twinrank.core.Head;
+import dev.twinrank.core.Model;
+import dev.twinrank.core.Ranking;
+import dev.twinrank.core.Scores;
+import dev.twinrank.core.Verification;
+import dev.twinrank.server.Models.Served;
+import java.io.IOException;
+
+/** The JSON answers of the ranking API (contract section 7 for rankings). */
+final class Views {
+  private Views() {}
+
+  static byte[] ranking(Served served, Ranking ranking) {
+    Scores scores = ranking.scores();
+    return Json.object(
+        json -> {
+          identity(json, "model", served);
+          json.writeNumberField("candidates", scores.candidates());
+          json.writeArrayFieldStart("ranking");
+          for (Ranking.Entry entry : ranking.entries()) {
+            json.writeStartObject();
+            json.writeNumberField("index", entry.index());
+            Json.writeNumber(json, "score", entry.score());
+            heads(json, scores, entry.index());
+            json.writeEndObject();
+          }
+          json.writeEndArray();
+          json.writeArrayFieldStart("dropped");
+          for (Ranking.Dropped dropped : ranking.dropped()) {
+            json.writeStartObject();
+            json.writeNumberField("index", dropped.index());
+            json.writeStringField("reason", dropped.reason());
+            heads(json, scores, dropped.index());
+            json.writeEndObject();
+          }
+          json.writeEndArray();
+        });
+  }
+
+  static byte[] models(Models models) {
+    return Json.object(
+        json -> {
+          json.writeArrayFieldStart("models");
+          for (Served served : models.all()) {
+            json.writeStartObject();
+            identity(json, "name", served);
+            json.writeEndObject();
+          }
+          json.writeEndArray();
+        });
+  }
+
+  static byte[] model(Served served) {
+    Model model = served.model();
+    Verification verification = model.verification();
+    return Json.object(
+        json -> {
+          identity(json, "name", served);
+          json.writeNumberField("goldens", verification.goldens());
+          json.writeStringField("host_class", verification.hostClass());
+          json.writeStringField("bundle_host_class", verification.bundleHostClass());
+          json.writeStringField("runtime", verification.runtime());
+          json.writeNumberField("max_candidates", model.maxCandidates());
+          json.writeArrayFieldStart("heads");
+          for (Head head : model.heads()) {
+            json.writeStartObject();
+            json.writeStringField("name", head.name());
+            json.writeStringField("dtype", head.dtype().label());
+            json.writeEndObject();
+          }
+          json.writeEndArray();
+          json.writeObjectFieldStart("score");
+          json.writeStringField("dtype", model.score().dtype().label());
+          json.writeEndObject();
+          json.writeObjectFieldStart("schema");
+          json.writeArrayFieldStart("features");
+          for (Feature feature : model.schema().features()) {
+            feature(json, feature);
+          }
+          json.writeEndArray();
+          json.writeEndObject();
+        });
+  }
+
+  static byte[] status(String status) {
+    return Json.object(json -> json.writeStringField("status", status));
+  }
+
+  private static void identity(JsonGenerator json, String nameField, Served served)
+      throws IOException {
+    Model model = served.model();
+    json.writeStringField(nameField, model.name());
+    json.writeNumberField("version", served.version());
+    json.writeStringField("bundle", model.digest());
+    json.writeStringField("verification", model.verification().state().label());
+  }
+
+  private static void heads(JsonGenerator json, Scores scores, int candidate) throws IOException {
+    json.writeObjectFieldStart("heads");
+    for (int head = 0; head < scores.heads().size(); head++) {
+      Json.writeNumber(json, scores.heads().get(head).name(), scores.value(head, candidate));
+    }
+    json.writeEndObject();
+  }
+
+  private static void feature(JsonGenerator json, Feature feature) throws IOException {
+    json.writeStartObject();
+    json.writeStringField("name", feature.name());
+    json.writeStringField("placement", feature.placement().label());
+    json.writeStringField("dtype", feature.dtype().label());
+    if (feature.list().isPresent()) {
+      json.writeObjectFieldStart("list");
+      json.writeNumberField("max_length", feature.list().get().maxLength());
+      json.writeStringField("keep", feature.list().get().keep().label());
+      json.writeEndObject();
+    }
+    if (feature.group().isPresent()) {
+      json.writeStringField("group", feature.group().get());
+    }
+    if (feature.nonfinite()) {
+      json.writeBooleanField("nonfinite", true);
+    }
+    policy(json, "missing", feature.missing().label());
+    policy(json, "invalid", feature.invalid().label());
+    json.writeEndObject();
+  }
+
+  private static void policy(JsonGenerator json, String name, String policy) throws IOException {
+    json.writeObjectFieldStart(name);
+    json.writeStringField("policy", policy);
+    json.writeEndObject();
+  }
+}
