@@ -8,8 +8,8 @@ from _vectors import finish
 
 ABOUT = (
     "Raw requests (request: the text, request_base64: bytes that are no UTF-8) and what must come of them. Either "
-    "error: code, feature and candidate, where a field that is absent here must be absent there; or n, k (null for all, else "
-    "min(k, n)) and all blocks in packing order, whose hex is the row-major little-endian content."
+    "error: code, feature and candidate, where a field that is absent here must be absent there; or n, k (null for "
+    "all, else min(k, n)) and all blocks in packing order, whose hex is the row-major little-endian content."
 )
 PROVENANCE = (
     "generate_requests.py: codes, fields and blocks are written by hand from sections 4 to 6 of the contract; no "
