@@ -1,0 +1,39 @@
+"""`twinrank serve`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from twinrank.bridge._errors import UserError
+from twinrank.bridge._java import JavaMissingError, find_jar, find_java
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True},
+    epilog="""\b
+Examples:
+  twinrank serve build/models
+  twinrank serve build/models --port 0 --port-file build/port
+  twinrank serve build/models --max-body 33554432     (further options go to the server)
+
+This process becomes the Java server: signals reach it, and its exit status is the command's.""",
+)
+@click.argument("models", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--port-file", type=click.Path(path_type=Path, dir_okay=False), help="Write the port there once ready.")
+@click.option("--require", type=click.Choice(["bits", "reference"]), default="bits", show_default=True)
+@click.argument("further", nargs=-1, type=click.UNPROCESSED)
+def serve(models: Path, host: str, port: int, port_file: Path | None, require: str, further: tuple[str, ...]) -> None:
+    """Serve the newest version of every model under MODELS/<name>/<version> over HTTP, with the Java server."""
+    try:
+        java, jar = find_java(), find_jar("server")
+    except JavaMissingError as error:
+        raise UserError("java_missing", *str(error).split(": ", 1)) from error
+    options = ["--models", str(models), "--host", host, "--port", str(port), "--require", require]
+    options += ["--port-file", str(port_file)] if port_file is not None else []
+    command = java.run_jar(jar, *options, *further)
+    os.execv(command[0], command)  # noqa: S606  no shell: the server takes this process's place, and its signals

@@ -1,0 +1,132 @@
+"""`twinrank verify`."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from twinrank.bridge import routes as catalogue
+from twinrank.bridge._cases import collect
+from twinrank.bridge._console import notes, progress_for, table, verdict_line
+from twinrank.bridge._report import to_json
+from twinrank.bridge._scorer import Level, RouteOptions
+from twinrank.bridge._verify import ParityRun, bundle_facts, select
+from twinrank.bridge._verify import verify as run_parity
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  twinrank verify build/models/ml100k/1
+  twinrank verify build/models/ml100k/1 --run build/runs/ml100k --report build/report
+  twinrank verify build/models/ml100k/1 --route http --against http://127.0.0.1:8080
+
+Exit codes: 0 every route is equal, 1 a route differs or the bundle is refused,
+2 could not tell (a route did not run, or nothing was compared)."""
+)
+@click.argument("bundle", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--route",
+    "asked",
+    multiple=True,
+    metavar="NAME",
+    help=f"Compare this route only; repeatable. [{', '.join(catalogue.names()[1:])}]",
+)
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The trainer's run: adds the torch route and the run's requests.",
+)
+@click.option(
+    "--requests",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Raw requests, one a line, instead of the run's.",
+)
+@click.option(
+    "--max-requests", type=click.IntRange(min=0), help="At most this many requests beside the goldens, spread evenly."
+)
+@click.option("--against", metavar="URL", help="Attach the http route to this running service.")
+@click.option(
+    "--gateway",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Attach the py4j route to the JVM that wrote this connection file.",
+)
+@click.option(
+    "--require",
+    type=click.Choice(["bits", "reference"]),
+    default="bits",
+    show_default=True,
+    help="What readers must reach on this host.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    help="Seconds until one request counts as hung.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build/report"),
+    show_default=True,
+    help="Where report.json and report.html go.",
+)
+def verify(
+    bundle: Path,
+    asked: tuple[str, ...],
+    run: Path | None,
+    requests: Path | None,
+    max_requests: int | None,
+    against: str | None,
+    gateway: Path | None,
+    require: Level,
+    timeout: float,
+    report: Path,
+) -> None:
+    """Prove that every route gives BUNDLE's scores, to the bit.
+
+    Runs the bundle's goldens and the run's requests over each route (Java as a process, inside this process, over
+    Py4J, over HTTP, and the
+    torch module) and compares every head, every score, every order, every packed tensor and every refusal with ONNX
+    Runtime in Python.
+    """
+    options = RouteOptions(require=require, run=run, against=against, gateway=gateway, score_timeout=timeout)
+    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    if not out.is_terminal and "COLUMNS" not in os.environ:
+        out = Console(highlight=False, width=120)
+    facts = bundle_facts(bundle)
+    chosen, left_out = select(asked, options)
+    cases = collect(bundle, run=run, requests=requests, most=max_requests)
+    err.print(f"{facts.name}/{facts.version}  {facts.digest[:19]}…  {len(cases):,} requests", soft_wrap=True)
+    with progress_for(err) as progress:
+        result = run_parity(facts, cases, chosen, options, progress, left_out=left_out)
+    out.print(table(result, out.width))
+    for line in notes(result):
+        out.print(line, soft_wrap=True)
+    out.print(verdict_line(result), soft_wrap=True)
+    for path in write(result, report):
+        out.print(f"  {path}", soft_wrap=True)
+    raise SystemExit(result.exit_code)
+
+
+def write(result: ParityRun, folder: Path) -> tuple[Path, Path]:
+    """Write report.json and report.html, each whole or not at all, and return their paths."""
+    from twinrank.bridge._html import render
+
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "report.json": json.dumps(to_json(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+        "report.html": render(result),
+    }
+    for name, text in texts.items():
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, prefix=f".{name}.", delete=False) as file:
+            file.write(text)
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(folder / name)
+    return folder / "report.json", folder / "report.html"

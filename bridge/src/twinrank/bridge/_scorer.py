@@ -1,0 +1,168 @@
+"""What every route is to the parity engine: facts, packed tensors where it can show them, scores or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+"""A numpy array whose dtype the bundle declares: float32 or float64 for outputs, int64 too for blocks."""
+
+Level = Literal["bits", "reference"]
+Reason = Literal["unavailable", "refused", "crashed", "hung", "protocol"]
+
+SCORE = "score"
+"""The key of the score in `RouteScores.outputs`; the manifest reserves it, so no head has this name."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Who answered.
+
+    Attributes:
+        implementation: name and version of the reader, for example `twinrank-java/0.1.0`.
+        runtime: name and release of what computed, for example `onnxruntime 1.29.0`.
+        host_class: the contract's host class (64 hex digits); None where the route cannot tell it (a remote service)
+            or has none (torch).
+        verification: the state in which the route holds the bundle; None where the word does not apply.
+        bundle: digest of the bundle that the route says it loaded, `sha256:<hex>`; None where it holds none.
+        details: further facts, as text: versions, addresses.
+    """
+
+    implementation: str
+    runtime: str
+    host_class: str | None = None
+    verification: str | None = None
+    bundle: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RouteScores:
+    """One request's answer.
+
+    Attributes:
+        n: number of candidates of the request.
+        outputs: every head in the bundle's order, then `"score"`; float32 or float64, shape [n]; units are the head's.
+        order: candidate indices, best first, cut by the request's k.
+        dropped: candidates whose score is NaN, ascending.
+        known: bool, shape [n]: for which candidates `outputs` holds values. A ranking service does not tell those
+            that k cut away.
+    """
+
+    n: int
+    outputs: Mapping[str, Array]
+    order: tuple[int, ...]
+    dropped: tuple[int, ...]
+    known: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class RouteError:
+    """A refused request: a stable code of `codes.json`, and the feature and candidate that it names."""
+
+    code: str
+    feature: str | None = None
+    candidate: int | None = None
+
+    def __str__(self) -> str:
+        """Return one line for tables: `missing_feature(feature='age', candidate=3)`."""
+        parts = [f"feature={self.feature!r}"] if self.feature is not None else []
+        parts += [f"candidate={self.candidate}"] if self.candidate is not None else []
+        return f"{self.code}({', '.join(parts)})" if parts else self.code
+
+
+class RouteFailedError(Exception):
+    """A route gave no answer at all: never green, and never the end of the suite.
+
+    Attributes:
+        route: the route's name.
+        reason: `unavailable` (something to install or to pass is missing), `refused` (the route did not take the
+            bundle), `crashed`,
+            `hung` (killed after its time limit), `protocol` (an answer that is not of the contract).
+        detail: what was seen, where, and what to do.
+        evidence: the last lines that the testee wrote to stderr; empty where there are none.
+    """
+
+    def __init__(self, route: str, reason: Reason, detail: str, evidence: str = "") -> None:
+        super().__init__(f"{route}: {reason}: {detail}")
+        self.route = route
+        self.reason: Reason = reason
+        self.detail = detail
+        self.evidence = evidence
+
+
+class Scorer(Protocol):
+    """One opened bundle behind one route. Not thread-safe; close it by leaving its `with` block."""
+
+    def facts(self) -> Facts:
+        """Return who answers."""
+
+    def pack(self, raw: bytes) -> Mapping[str, Array] | RouteError | None:
+        """Return the packed blocks by name, in packing order.
+
+        Returns: the blocks; the error that refuses the request; None where the route cannot show them.
+        """
+
+    def score(self, raw: bytes) -> RouteScores | RouteError:
+        """Score one raw request.
+
+        Raises:
+            RouteFailedError: if the testee crashed, hung or answered outside the contract. The scorer is not usable
+                after that.
+        """
+
+    def __enter__(self) -> Self:
+        """Return the scorer itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release processes, sockets and sessions of this scorer; never raises for a testee that is already gone."""
+
+
+@dataclass(frozen=True)
+class RouteOptions:
+    """What a person may say about routes on the command line.
+
+    Attributes:
+        require: the verification that a reader must reach when it loads the bundle.
+        run: run directory of the trainer; the torch route needs it.
+        against: base URL of a running service to attach to, instead of starting the server jar.
+        gateway: connection file of a running Py4J gateway to attach to, instead of starting the gateway jar.
+        load_timeout: seconds until a load or a start counts as hung.
+        score_timeout: seconds until one request counts as hung.
+    """
+
+    require: Level = "bits"
+    run: Path | None = None
+    against: str | None = None
+    gateway: Path | None = None
+    load_timeout: float = 180.0
+    score_timeout: float = 60.0
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way to get scores, as its module in `twinrank.bridge.routes` declares it.
+
+    Attributes:
+        name: the module's own name.
+        summary: one line for `--help` and the report.
+        level: `bits` where the route runs ONNX Runtime, `reference` where it computes otherwise.
+        open: opens a bundle; raises RouteFailedError.
+        lacks: returns why the route is left out when nobody asked for it by name (an input that was not given); None
+            to take part.
+    """
+
+    name: str
+    summary: str
+    level: Level
+    open: Callable[[Path, RouteOptions], Scorer]
+    lacks: Callable[[RouteOptions], str | None] = lambda _options: None

@@ -1,0 +1,191 @@
+"""A scorer over any transport that answers a frame with a frame: the probe's pipe, a JVM in this process, a gateway."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Protocol, Self
+
+import numpy as np
+
+from twinrank.bridge import _frames
+from twinrank.bridge._scorer import SCORE, Array, Facts, Reason, RouteError, RouteFailedError, RouteOptions, RouteScores
+
+PROTOCOL = 1
+
+_DTYPES: Mapping[str, np.dtype[Any]] = {
+    "float32": np.dtype("<f4"),
+    "float64": np.dtype("<f8"),
+    "int64": np.dtype("<i8"),
+}
+
+
+class Transport(Protocol):
+    """Carries frames to a testee."""
+
+    def exchange(self, frame: bytes, timeout: float) -> tuple[dict[str, Any], bytes]:
+        """Send one frame and return the answer's header and body.
+
+        Raises:
+            RouteFailedError: with reason `crashed` or `hung`.
+            FrameError: if the answer is no frame.
+        """
+
+    def close(self) -> None:
+        """End the connection, and the testee if this transport started it; idempotent, never raises."""
+
+
+class FrameScorer:
+    """One bundle, loaded by a testee that speaks the probe protocol. Not thread-safe."""
+
+    def __init__(self, route: str, transport: Transport, bundle: Path, options: RouteOptions) -> None:
+        """Greet the testee and let it load the bundle.
+
+        Args:
+            route: the route's name, for messages.
+            transport: carries the frames; this scorer closes it.
+            bundle: bundle directory; the testee reads it from its own file system.
+            options: time limits and the verification to reach.
+
+        Raises:
+            RouteFailedError: if it speaks another protocol, refuses the bundle (`refused`), crashes or hangs; the
+                transport is closed then.
+        """
+        self._route = route
+        self._transport = transport
+        self._options = options
+        try:
+            hello = self._ask({"op": "hello"})
+            if hello.get("protocol") != PROTOCOL:
+                self._break(f"the testee speaks protocol {hello.get('protocol')!r}; this bridge speaks {PROTOCOL}")
+            load = self._load(bundle)
+            self._outputs = self._declared_outputs(load)
+            self._facts = Facts(
+                implementation=str(hello.get("implementation")),
+                runtime=str(hello.get("runtime")),
+                host_class=hello.get("host_class"),
+                verification=load.get("verification"),
+                bundle=load.get("bundle"),
+                details={str(name): str(value) for name, value in dict(hello.get("facts") or {}).items()},
+            )
+        except BaseException:
+            transport.close()
+            raise
+
+    def facts(self) -> Facts:
+        """Return what the testee said of itself."""
+        return self._facts
+
+    def score(self, raw: bytes) -> RouteScores | RouteError:
+        """Score one raw request; see `Scorer.score`."""
+        answer = self._ask_about({"op": "score"}, raw)
+        if isinstance(answer, RouteError):
+            return answer
+        header, body = answer
+        n = self._count(header)
+        expected = n * sum(dtype.itemsize for dtype in self._outputs.values())
+        if len(body) != expected:
+            self._break(f"a score answer for n = {n} has a body of {len(body)} bytes; its heads need {expected}")
+        outputs: dict[str, Array] = {}
+        offset = 0
+        for name, dtype in self._outputs.items():
+            outputs[name] = np.frombuffer(body, dtype=dtype, count=n, offset=offset)
+            offset += n * dtype.itemsize
+        return RouteScores(
+            n, outputs, self._indices(header, "order", n), self._indices(header, "dropped", n), np.ones(n, np.bool_)
+        )
+
+    def pack(self, raw: bytes) -> Mapping[str, Array] | RouteError | None:
+        """Return the testee's packed blocks; see `Scorer.pack`."""
+        answer = self._ask_about({"op": "pack"}, raw)
+        if isinstance(answer, RouteError):
+            return answer
+        header, body = answer
+        blocks: dict[str, Array] = {}
+        offset = 0
+        for entry in header.get("inputs", ()):
+            dtype, shape = _DTYPES.get(entry["dtype"]), tuple(int(axis) for axis in entry["shape"])
+            if dtype is None:
+                self._break(f"block {entry['name']!r} has dtype {entry['dtype']!r}; blocks are {', '.join(_DTYPES)}")
+            count = math.prod(shape)
+            if offset + count * dtype.itemsize > len(body):
+                self._break(f"the body of {len(body)} bytes ends inside block {entry['name']!r}")
+            blocks[entry["name"]] = np.frombuffer(body, dtype=dtype, count=count, offset=offset).reshape(shape)
+            offset += count * dtype.itemsize
+        if offset != len(body):
+            self._break(f"{len(body) - offset} bytes follow the last packed block")
+        return blocks
+
+    def __enter__(self) -> Self:
+        """Return the scorer itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the transport."""
+        self._transport.close()
+
+    def _ask(self, header: Mapping[str, Any]) -> dict[str, Any]:
+        return self._accepted(header, self._exchange(header, b"", self._options.load_timeout)[0])
+
+    def _load(self, bundle: Path) -> dict[str, Any]:
+        header = {"op": "load", "bundle": str(bundle.resolve()), "require": self._options.require}
+        answer, _ = self._exchange(header, b"", self._options.load_timeout)
+        if answer.get("code") == "attached":
+            # A testee inside somebody's service speaks of the model that is live there, and loads no other.
+            return self._ask({"op": "load"})
+        return self._accepted(header, answer)
+
+    def _accepted(self, header: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        if answer.get("ok") is True:
+            return answer
+        problems = [f"{found.get('code')} at {found.get('path')}: {found.get('detail')}" for found in _problems(answer)]
+        code = f"{answer.get('family')}: {answer.get('code')}"
+        told = "; ".join(problems) or answer.get("message")
+        reason: Reason = "refused" if answer.get("family") == "bundle" else "protocol"
+        raise RouteFailedError(self._route, reason, f"{header['op']} was refused [{code}]: {told}")
+
+    def _ask_about(self, header: Mapping[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes] | RouteError:
+        answer, data = self._exchange(header, raw, self._options.score_timeout)
+        if answer.get("ok") is True:
+            return answer, data
+        if answer.get("family") == "scoring" and isinstance(answer.get("code"), str):
+            return RouteError(answer["code"], answer.get("feature"), answer.get("candidate"))
+        self._break(f"{header['op']} failed outside the scoring family: {answer.get('code')}: {answer.get('message')}")
+
+    def _exchange(self, header: Mapping[str, Any], body: bytes, timeout: float) -> tuple[dict[str, Any], bytes]:
+        try:
+            return self._transport.exchange(_frames.encode(header, body), timeout)
+        except _frames.FrameError as error:
+            raise RouteFailedError(self._route, "protocol", str(error)) from error
+
+    def _declared_outputs(self, load: Mapping[str, Any]) -> dict[str, np.dtype[Any]]:
+        try:
+            outputs = {str(head["name"]): _DTYPES[head["dtype"]] for head in load["heads"]}
+            outputs[SCORE] = _DTYPES[load["score"]["dtype"]]
+        except (KeyError, TypeError) as error:
+            self._break(f"the load answer does not declare its heads as the contract says: {error!r} in {dict(load)!r}")
+        return outputs
+
+    def _count(self, header: Mapping[str, Any]) -> int:
+        n = header.get("n")
+        if not isinstance(n, int) or n < 0:
+            self._break(f"an answer's n must be an integer from 0, but it is {n!r}")
+        return n
+
+    def _indices(self, header: Mapping[str, Any], name: str, n: int) -> tuple[int, ...]:
+        indices = header.get(name)
+        if not isinstance(indices, list) or not all(type(index) is int and 0 <= index < n for index in indices):
+            self._break(f"{name!r} must be a list of candidate indices below {n}, but it is {str(indices)[:120]}")
+        return tuple(indices)
+
+    def _break(self, detail: str) -> NoReturn:
+        raise RouteFailedError(self._route, "protocol", detail)
+
+
+def _problems(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    problems = answer.get("problems")
+    return [found for found in problems if isinstance(found, dict)] if isinstance(problems, list) else []

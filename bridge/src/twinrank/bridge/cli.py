@@ -1,0 +1,86 @@
+"""The command line `twinrank`: subcommands load what they need when they run, so `verify` never loads torch."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+from typing import Any
+
+import click
+
+from twinrank.bridge._errors import explain
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "data": ("twinrank.training.cli:data", "Fetch and check the training data."),
+    "train": ("twinrank.training.cli:train", "Train a ranking model from a config."),
+    "export": ("twinrank.export.cli:export", "Export a trained run as a bundle."),
+    "verify": ("twinrank.bridge._command_verify:verify", "Prove that every route gives a bundle's scores, to the bit."),
+    "rank": ("twinrank.bridge._command_rank:rank", "Rank one request in Python and print the slate."),
+    "serve": ("twinrank.bridge._command_serve:serve", "Serve bundles over HTTP with the Java server."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a subcommand's module when the subcommand is used, and turns user errors into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which people need them."""
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one subcommand."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name][0].split(":")
+        try:
+            command = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("twinrank"):
+                raise
+            raise click.ClickException(
+                f"[missing_package] `{ctx.info_name} {cmd_name}` needs {error.name}: install twinrank[bridge,export]"
+            ) from error
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{name} is no click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in _COMMANDS.items()])
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; an error that a person can act on is printed without a traceback."""
+        try:
+            return super().main(*args, **kwargs)
+        except Exception as error:
+            told = explain(error)
+            if told is None:
+                raise
+            lines, exit_code = told
+            for line in lines:
+                click.echo(line, err=True)
+            sys.exit(exit_code)
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="""The score you trained is the score you serve, to the bit.
+
+\b
+  twinrank train training/configs/ml100k.yaml --out build/runs/ml100k
+  twinrank export build/runs/ml100k --models build/models
+  twinrank verify build/models/ml100k/1 --run build/runs/ml100k
+  twinrank serve build/models --port 8080
+""",
+    epilog="Exit codes: 0 fine or equal, 1 a difference or bad data, 2 wrong usage or could not tell.",
+)
+@click.version_option(importlib.metadata.version("twinrank"), prog_name="twinrank")
+def main() -> None:
+    """Run the command line."""

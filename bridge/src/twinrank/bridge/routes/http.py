@@ -1,0 +1,223 @@
+"""The ranking API over HTTP: the server jar on a free loopback port, or a running service that somebody names."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import httpx
+import numpy as np
+
+from twinrank.bridge._java import JavaMissingError, find_jar, find_java
+from twinrank.bridge._process import Child
+from twinrank.bridge._scorer import (
+    SCORE,
+    Array,
+    Facts,
+    Level,
+    Reason,
+    Route,
+    RouteError,
+    RouteFailedError,
+    RouteOptions,
+    RouteScores,
+    Scorer,
+)
+from twinrank.export.bundle import read_manifest
+from twinrank.training.schema import SCORING_CODES
+
+__all__ = ["ROUTE", "serving"]
+
+_NAME = "http"
+_MAX_BODY = 64 * 1024 * 1024
+_WORDS = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
+
+
+@contextmanager
+def serving(models: Path, *, require: Level = "bits", start_timeout: float = 180.0) -> Iterator[str]:
+    """Start the server jar on a free loopback port, and stop it on leaving.
+
+    Args:
+        models: the directory above `<name>/<version>`.
+        require: the verification that every bundle must reach.
+        start_timeout: seconds until a start counts as hung.
+
+    Yields:
+        The base URL, once the server is ready.
+
+    Raises:
+        RouteFailedError: if Java or the jar is missing, or the server does not get ready.
+    """
+    try:
+        java, jar = find_java(), find_jar("server")
+    except JavaMissingError as error:
+        raise RouteFailedError(_NAME, "unavailable", str(error)) from error
+    with tempfile.TemporaryDirectory(prefix="twinrank-") as folder:
+        port_file = Path(folder) / "port"
+        options = ["--models", str(models), "--port", "0", "--port-file", str(port_file), "--require", require]
+        child = Child(java.run_jar(jar, *options, "--max-body", str(_MAX_BODY)))
+        try:
+            if not child.await_file(port_file, start_timeout):
+                _not_ready(child, start_timeout)
+            yield f"http://127.0.0.1:{int(port_file.read_text(encoding='ascii'))}"
+        finally:
+            child.close()
+
+
+def _not_ready(child: Child, start_timeout: float) -> NoReturn:
+    reason: Reason = "hung"
+    detail = f"the server was not ready within {start_timeout:g} s"
+    if child.process.poll() is not None:
+        # Exit status 1 is the server's own word for a bundle that it does not serve.
+        reason = "refused" if child.process.returncode == 1 else "crashed"
+        detail = f"the server did not start: {child.exit_text()}"
+    child.kill()
+    raise RouteFailedError(_NAME, reason, detail, child.last_words())
+
+
+class _Service:
+    """One model of a running service as a scorer."""
+
+    def __init__(self, base_url: str, model: str, options: RouteOptions, stack: ExitStack) -> None:
+        self._stack = stack
+        # An environment's proxy must not come between: parity is about the service itself.
+        client = httpx.Client(base_url=base_url, timeout=options.score_timeout, trust_env=False)
+        self._client = stack.enter_context(client)
+        self._timeout = options.score_timeout
+        detail = self._json(self._send("GET", f"/v1/models/{model}"), f"/v1/models/{model}")
+        self._path = f"/v1/models/{model}:rank"
+        try:
+            heads = {str(head["name"]): np.dtype(head["dtype"]) for head in detail["heads"]}
+            self._outputs = {**heads, SCORE: np.dtype(detail["score"]["dtype"])}
+            self._facts = Facts(
+                implementation="twinrank-server",
+                runtime=str(detail["runtime"]),
+                host_class=str(detail["host_class"]),
+                verification=str(detail["verification"]),
+                bundle=str(detail["bundle"]),
+                details={"address": base_url, "version": str(detail["version"]), "goldens": str(detail["goldens"])},
+            )
+        except (KeyError, TypeError) as error:
+            self._break(f"{base_url} does not describe its model as this bridge knows it: {error!r}")
+
+    def facts(self) -> Facts:
+        return self._facts
+
+    def pack(self, raw: bytes) -> Mapping[str, Array] | RouteError | None:
+        """None: a ranking service does not show its tensors."""
+        del raw
+        return None
+
+    def score(self, raw: bytes) -> RouteScores | RouteError:
+        answer = self._send("POST", self._path, raw)
+        told = self._json(answer, self._path, any_status=True)
+        if answer.status_code != httpx.codes.OK:
+            if told.get("code") not in SCORING_CODES:
+                self._break(f"{self._path} answered {answer.status_code} {told.get('code')}: {told.get('detail')}")
+            return RouteError(str(told["code"]), told.get("feature"), told.get("candidate"))
+        try:
+            return self._ranking(told)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            self._break(f"the answer is no ranking of the contract: {error!r}")
+
+    def _ranking(self, told: Mapping[str, Any]) -> RouteScores:
+        n = int(told["candidates"])
+        entries = [(int(entry["index"]), entry) for entry in told["ranking"]]
+        dropped = [(int(entry["index"]), {"score": "NaN", **entry}) for entry in told["dropped"]]
+        known = np.zeros(n, np.bool_)
+        wide = {name: np.zeros(n, np.float64) for name in self._outputs}
+        for index, entry in (*entries, *dropped):
+            if not 0 <= index < n or known[index]:
+                raise ValueError(f"candidate {index} of {n} is out of range or listed twice")
+            known[index] = True
+            wide[SCORE][index] = _number(entry["score"])
+            for name in self._outputs:
+                if name != SCORE:
+                    wide[name][index] = _number(entry["heads"][name])
+        outputs = {name: _narrow(values, self._outputs[name]) for name, values in wide.items()}
+        return RouteScores(n, outputs, tuple(i for i, _ in entries), tuple(i for i, _ in dropped), known)
+
+    def _send(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
+        try:
+            return self._client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+        except httpx.TimeoutException as error:
+            detail = f"{method} {path} took longer than {self._timeout:g} s"
+            raise RouteFailedError(_NAME, "hung", detail) from error
+        except httpx.HTTPError as error:
+            at = self._client.base_url
+            raise RouteFailedError(_NAME, "crashed", f"{method} {path} at {at} failed: {error!r}") from error
+
+    def _json(self, answer: httpx.Response, path: str, *, any_status: bool = False) -> dict[str, Any]:
+        try:
+            told = json.loads(answer.content.decode("utf-8"), parse_int=_integer)
+        except ValueError as error:
+            self._break(f"{path} answered {answer.status_code} with something that is no JSON: {error}")
+        if not isinstance(told, dict) or (answer.status_code != httpx.codes.OK and not any_status):
+            self._break(f"{path} answered {answer.status_code}: {answer.text[:300]}")
+        return told
+
+    def _break(self, detail: str) -> NoReturn:
+        raise RouteFailedError(_NAME, "protocol", detail)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+
+def _integer(text: str) -> int | float:
+    """Read an integer literal; `-0` is a float's negative zero, which an int would lose."""
+    return -0.0 if text == "-0" else int(text)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str):
+        return _WORDS[value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)
+
+
+def _narrow(values: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the declared dtype where that loses nothing; else the values as they came, so that the loss shows."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(dtype)
+    same = (narrow.astype(np.float64) == values) | np.isnan(values)
+    return narrow if bool(same.all()) else values
+
+
+def _open(bundle: Path, options: RouteOptions) -> Scorer:
+    stack = ExitStack()
+    try:
+        name = read_manifest(bundle).name
+        if options.against is not None:
+            return _Service(options.against.rstrip("/"), name, options, stack)
+        models = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twinrank-models-")))
+        _place(bundle, models / name)
+        url = stack.enter_context(serving(models, require=options.require, start_timeout=options.load_timeout))
+        return _Service(url, name, options, stack)
+    except BaseException:
+        stack.close()
+        raise
+
+
+def _place(bundle: Path, model: Path) -> None:
+    """Give the server a directory with this bundle alone: it serves the newest version of each model it finds.
+
+    A copy, because a reader refuses links.
+    """
+    version = bundle.resolve().name
+    shutil.copytree(bundle, model / (version if re.fullmatch("[1-9][0-9]{0,17}", version) else "1"), symlinks=True)
+
+
+ROUTE = Route(name=_NAME, summary="the ranking API of the Java server", level="bits", open=_open)
