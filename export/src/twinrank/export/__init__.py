@@ -4,3 +4,5 @@
 
 Nothing is imported here, so that ``twinrank.export.bundle`` stays as light as it is.
 """
+
+__all__: list[str] = []

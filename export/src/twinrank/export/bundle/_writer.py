@@ -1,12 +1,13 @@
 """Writing a bundle: all bytes decided first, then a temporary sibling, sync, rename."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +36,6 @@ from twinrank.training.schema import Packing, Schema
 
 _VERSION = re.compile("[1-9][0-9]{0,17}")
 _TEMPORARY = ".tmp-"
-_STALE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +169,24 @@ def versions_of(model_dir: Path) -> list[int]:
     return sorted(int(entry.name) for entry in model_dir.iterdir() if _VERSION.fullmatch(entry.name))
 
 
-def write_bundle(models_dir: Path, name: str, version: int, files: Mapping[str, bytes]) -> Path:
+def write_bundle(
+    models_dir: Path,
+    name: str,
+    version: int,
+    files: Mapping[str, bytes],
+    *,
+    verify: Callable[[Path], object] | None = None,
+) -> Path:
     """Writes ``<models_dir>/<name>/<version>``: completely, or not at all.
 
-    Temporary siblings that an earlier, killed writer left more than an hour ago are removed.
+    Temporary siblings that killed writers left are removed.
 
     Args:
         models_dir: the folder of all models.
         name: the model's name.
         version: a positive integer that does not exist yet.
         files: what ``bundle_files`` gave.
+        verify: called with the complete temporary directory; what it raises prevents the bundle.
 
     Raises:
         FileExistsError: if the version exists; nothing in a bundle ever changes.
@@ -187,12 +195,12 @@ def write_bundle(models_dir: Path, name: str, version: int, files: Mapping[str, 
     if version < 1:
         raise ValueError(f"version is {version}; expected a positive integer")
     model_dir = models_dir / name
+    target = model_dir / str(version)
+    if target.exists():
+        raise FileExistsError(f"{target} exists, and nothing in a bundle changes; choose another version")
     model_dir.mkdir(parents=True, exist_ok=True)
     _sweep(model_dir)
-    target = model_dir / str(version)
-    temporary = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{version}-", dir=model_dir))
-    try:
-        temporary.chmod(0o755)
+    with _temporary(model_dir, version) as temporary:
         for path, content in files.items():
             place = temporary / path
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -203,14 +211,35 @@ def write_bundle(models_dir: Path, name: str, version: int, files: Mapping[str, 
         for folder in sorted((entry for entry in temporary.rglob("*") if entry.is_dir()), reverse=True):
             _sync(folder)
         _sync(temporary)
-        # rename() would replace an empty directory only, and a bundle is never empty.
-        if target.exists():
-            raise FileExistsError(f"{target} exists, and nothing in a bundle changes; choose another version")
-        os.rename(temporary, target)
-        _sync(model_dir)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if verify is not None:
+            verify(temporary)
+        # Another writer may have been faster: rename() replaces an empty directory only, and a bundle is never empty.
+        try:
+            os.rename(temporary, target)
+        except OSError as e:
+            if target.exists():
+                raise FileExistsError(f"{target} was written meanwhile; choose another version") from e
+            raise
+    _sync(model_dir)
     return target
+
+
+@contextlib.contextmanager
+def _temporary(model_dir: Path, version: int) -> Iterator[Path]:
+    """A locked temporary sibling; what is left of it at the end is removed. The lock dies with the process."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{version}-", dir=model_dir))
+        lock = os.open(path, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            break
+        os.close(lock)  # swept between its making and its lock
+    try:
+        path.chmod(0o755)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(lock)
 
 
 def _sync(folder: Path) -> None:
@@ -222,7 +251,16 @@ def _sync(folder: Path) -> None:
 
 
 def _sweep(model_dir: Path) -> None:
-    """Removes what killed writers left; younger ones may belong to a writer that still runs."""
-    for entry in model_dir.glob(f"{_TEMPORARY}*"):
-        if entry.is_dir() and not entry.is_symlink() and time.time() - entry.stat().st_mtime > _STALE_SECONDS:
+    """Removes what killed writers left: temporary directories that nobody holds a lock on."""
+    for entry in sorted(model_dir.glob(f"{_TEMPORARY}*")):
+        try:
+            lock = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(entry, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(lock)

@@ -284,7 +284,7 @@ def main() -> int:
         if not check:
             path.write_bytes(content)
         elif path.read_bytes() != content:
-            print(f"{path.name} in {path.parent} differs from its generator: run make_canary.py", file=sys.stderr)
+            print(f"{path.name} in {path.parent} differs from its generator: run generate_canary.py", file=sys.stderr)
             stale = 1
     return stale
 

@@ -375,7 +375,7 @@ def files() -> dict[str, bytes]:
         model=graph,
         goldens=tuple(golden(request, runner) for request in REQUESTS),
         evidence=Evidence("0" * 64, 19, dict.fromkeys(names, exact), (1, 2, 16), 80),
-        provenance={"made_by": "tests/contract/vectors/bundles/make_tiny.py"},
+        provenance={"made_by": "tests/contract/vectors/bundles/generate_tiny.py"},
         max_candidates=MOST,
         release=RELEASE,
     )
@@ -398,7 +398,7 @@ def main() -> int:
             if path not in present or (TARGET / path).read_bytes() != made.get(path)
         )
         for path in differing:
-            print(f"tiny/1/{path} differs from its generator: run make_tiny.py", file=sys.stderr)
+            print(f"tiny/1/{path} differs from its generator: run generate_tiny.py", file=sys.stderr)
         return 1 if differing else 0
     # A folder without files would be one more thing that the manifest does not list.
     shutil.rmtree(TARGET, ignore_errors=True)

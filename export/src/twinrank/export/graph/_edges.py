@@ -1,0 +1,209 @@
+"""Requests at the edges of a schema: made from a real one, valid ones and ones that must be refused."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twinrank.training.schema import Feature, Placement, Schema
+
+Request = dict[str, Any]
+"""A request as parsed JSON."""
+
+_UNSEEN = "never seen \U0001f600\u0000é"
+_INT64 = (-(2**63), 2**63 - 1)
+_MAX_REFUSED_BYTES = 64 * 2**10
+
+
+def dump(request: object) -> bytes:
+    """The request as JSON on one line."""
+    return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def cut(request: Request, count: int) -> Request:
+    """The request with at most ``count`` candidates, its ``k`` dropped."""
+    return {"context": request["context"], "candidates": request["candidates"][:count]}
+
+
+def edge_requests(base: Request, schema: Schema) -> Iterator[tuple[str, Request]]:
+    """Valid requests with something unusual, each with a label: a kind, or a kind and the one feature it changes.
+
+    Args:
+        base: a request of at least one candidate.
+        schema: the features.
+    """
+    yield "no candidates", cut(base, 0)
+    yield "one candidate", cut(base, 1)
+    yield "k", cut(base, 5) | {"k": 2}
+    small = cut(base, 4)
+    for kind, change in _CHANGES.items():
+        for feature in schema.features:
+            made = copy.deepcopy(small)
+            if change(made, feature):
+                yield f"{kind}: {feature.name}", made
+
+
+def merge(base: Request, variants: list[tuple[Feature, Request]]) -> Request:
+    """The request with each variant's values of that variant's feature."""
+    made = copy.deepcopy(base)
+    for feature, variant in variants:
+        for place, source in zip(_places(made, feature.placement), _places(variant, feature.placement), strict=True):
+            if feature.name in source:
+                place[feature.name] = source[feature.name]
+            else:
+                place.pop(feature.name, None)
+    return made
+
+
+def _places(request: Request, placement: Placement) -> list[dict[str, Any]]:
+    return [request["context"]] if placement == "context" else list(request["candidates"])
+
+
+def _set(request: Request, feature: Feature, values: list[Any]) -> bool:
+    """Gives the feature the values in turn; a list feature gets lists of one."""
+    for index, place in enumerate(_places(request, feature.placement)):
+        value = values[index % len(values)]
+        place[feature.name] = [value] * len(place.get(feature.name) or []) if feature.list else value
+    return bool(values)
+
+
+def _unseen(request: Request, feature: Feature) -> bool:
+    return feature.dtype == "string" and _set(request, feature, [_UNSEEN, ""])
+
+
+def _extreme_integers(request: Request, feature: Feature) -> bool:
+    return feature.dtype in ("int64", "timestamp") and _set(request, feature, [*_INT64, 0, -1])
+
+
+def _small_floats(request: Request, feature: Feature) -> bool:
+    return feature.dtype in ("float32", "float64") and _set(request, feature, [0.0, -0.0, 1e-45, -1e-40])
+
+
+def _absent(request: Request, feature: Feature) -> bool:
+    for index, place in enumerate(_places(request, feature.placement)):
+        if index % 2:
+            place[feature.name] = None
+        else:
+            place.pop(feature.name, None)
+    return feature.missing.policy != "error" and feature.group is None
+
+
+def _bad(request: Request, feature: Feature) -> bool:
+    value: Any = {"an": "object"}
+    for place in _places(request, feature.placement):
+        place[feature.name] = value
+    return feature.invalid.policy != "error" and feature.group is None
+
+
+def _nonfinite(request: Request, feature: Feature) -> bool:
+    return feature.nonfinite and _set(request, feature, ["NaN", "Infinity", "-Infinity"])
+
+
+_CHANGES: dict[str, Callable[[Request, Feature], bool]] = {
+    "unseen": _unseen,
+    "absent": _absent,
+    "invalid": _bad,
+    "extreme integers": _extreme_integers,
+    "small floats": _small_floats,
+    "not finite": _nonfinite,
+}
+
+
+def list_requests(base: Request, schema: Schema) -> Iterator[tuple[str, Request]]:
+    """Valid requests whose lists are all empty, all of one element, exactly full and longer than is kept.
+
+    The elements are the request's own, over again; a list that has none in any place stays as it is.
+    """
+    small = cut(base, 4)
+    for label, extra in (("empty lists", None), ("lists of one", 0), ("full lists", 1), ("long lists", 2)):
+        made = copy.deepcopy(small)
+        changed = False
+        for feature in schema.features:
+            if feature.list is None:
+                continue
+            for place in _places(made, feature.placement):
+                elements = place.get(feature.name)
+                if not isinstance(elements, list) or not elements:
+                    continue
+                length = {None: 0, 0: 1, 1: feature.list.max_length, 2: feature.list.max_length + 3}[extra]
+                place[feature.name] = [elements[i % len(elements)] for i in range(length)]
+                changed = True
+        if changed:
+            yield label, made
+
+
+def refused_requests(base: Request, schema: Schema, max_candidates: int) -> Iterator[tuple[bytes, str]]:
+    """Requests that must be refused, each with its code: one of every code that the schema can give."""
+    small = cut(base, 2)
+    text = dump(small)
+    yield text[:-1], "invalid_json"
+    yield text[:-1] + b',"context":{}}', "invalid_json"
+    yield b"\xff" + text, "invalid_json"
+    yield dump([small]), "invalid_request"
+    yield dump({**small, "limit": 1}), "invalid_request"
+    yield dump({**small, "k": -1}), "invalid_request"
+    yield dump({"context": {**small["context"], "no_such_feature": 1}, "candidates": []}), "unknown_feature"
+    for code, change in _REFUSALS.items():
+        for feature in schema.features:
+            made = copy.deepcopy(small)
+            if change(made, feature):
+                # A lone surrogate has no UTF-8; as an escape it is legal JSON text.
+                yield json.dumps(made, ensure_ascii=code == "invalid_string").encode("utf-8"), code
+                break
+    too_many = {"context": small["context"], "candidates": small["candidates"][:1] * (max_candidates + 1)}
+    if len(dump(small)) * max_candidates <= _MAX_REFUSED_BYTES:
+        yield dump(too_many), "too_many_candidates"
+
+
+def _place_of(request: Request, feature: Feature) -> dict[str, Any]:
+    return _places(request, feature.placement)[-1]
+
+
+def _lacks(request: Request, feature: Feature) -> bool:
+    _place_of(request, feature)[feature.name] = None
+    return feature.missing.policy == "error" and feature.group is None
+
+
+def _mistyped(request: Request, feature: Feature) -> bool:
+    _place_of(request, feature)[feature.name] = {}
+    return feature.invalid.policy == "error"
+
+
+def _too_large(request: Request, feature: Feature) -> bool:
+    value: Any = {"int64": 2**63, "timestamp": -(2**63) - 1, "float32": 3.5e38}.get(feature.dtype)
+    _place_of(request, feature)[feature.name] = [value] if feature.list else value
+    return value is not None and feature.invalid.policy == "error" and feature.group is None
+
+
+def _not_finite(request: Request, feature: Feature) -> bool:
+    _place_of(request, feature)[feature.name] = ["NaN"] if feature.list else "NaN"
+    return (
+        feature.dtype in ("float32", "float64")
+        and not feature.nonfinite
+        and feature.invalid.policy == "error"
+        and feature.group is None
+    )
+
+
+def _lone_surrogate(request: Request, feature: Feature) -> bool:
+    _place_of(request, feature)[feature.name] = ["\ud800"] if feature.list else "\ud800"
+    return feature.dtype == "string" and feature.invalid.policy == "error" and feature.group is None
+
+
+def _uneven(request: Request, feature: Feature) -> bool:
+    place = _place_of(request, feature)
+    elements = place.get(feature.name)
+    if feature.group is None or not isinstance(elements, list) or not elements:
+        return False
+    place[feature.name] = elements[1:]
+    return True
+
+
+_REFUSALS: dict[str, Callable[[Request, Feature], bool]] = {
+    "missing_feature": _lacks,
+    "wrong_type": _mistyped,
+    "out_of_range": _too_large,
+    "non_finite": _not_finite,
+    "invalid_string": _lone_surrogate,
+    "length_mismatch": _uneven,
+}

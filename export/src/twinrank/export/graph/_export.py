@@ -1,0 +1,194 @@
+"""From a trained run to a bundle that has proved itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+
+from twinrank.export.bundle import (
+    Draft,
+    Evidence,
+    FloatArray,
+    Head,
+    Runner,
+    SessionSettings,
+    bundle_files,
+    host_class,
+    open_bundle,
+    operators,
+    runtime_release,
+    versions_of,
+    write_bundle,
+)
+from twinrank.export.graph._compose import SCORE, compose, forbidden_operators, output_name
+from twinrank.export.graph._errors import ExportError
+from twinrank.export.graph._goldens import GoldenMaker, choose_goldens
+from twinrank.export.graph._invariance import check_invariance
+from twinrank.export.graph._reference import measure_reference
+from twinrank.export.graph._slates import Blocks, size_of, take
+from twinrank.export.graph._trace import TRACED_CANDIDATES, trace
+from twinrank.training.schema import Packing, ScoringError, pack, read_request
+
+if TYPE_CHECKING:
+    from twinrank.training.run import TrainedRun
+
+Progress = Callable[[str], None]
+"""Told what an export does next."""
+
+_TOOLS = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "torch")
+
+
+def export_run(
+    run: TrainedRun, models_dir: Path | str, *, version: int | None = None, progress: Progress | None = None
+) -> Path:
+    """Exports a trained run, proves it, and writes it as ``<models_dir>/<name>/<version>``.
+
+    The same run on one host class gives the same bytes. If the newest version already has exactly these bytes, no
+    version is added and its path is returned.
+
+    Args:
+        run: what training left.
+        models_dir: the folder of all models; made if it does not exist.
+        version: a version that does not exist yet; None takes the next one.
+        progress: told each step.
+
+    Returns:
+        The bundle's directory; it opens as ``verified-bits`` on this host.
+
+    Raises:
+        ExportError: if the run cannot become a bundle; nothing was written.
+        FileExistsError: if ``version`` exists with other content.
+        BundleError: if what was made does not open; nothing was left behind.
+    """
+    tell = progress or _silent
+    files = build_files(run, progress=tell)
+    models = Path(models_dir)
+    existing = versions_of(models / run.name)
+    same = version if version is not None else (existing[-1] if existing else None)
+    if same in existing and _digest_of(models / run.name / str(same)) == files["manifest.sha256"]:
+        tell(f"version {same} has exactly this content: opening it again")
+        path = models / run.name / str(same)
+        open_bundle(path)
+        return path
+    number = version if version is not None else (existing[-1] + 1 if existing else 1)
+    tell("writing, and opening what was written")
+    return write_bundle(models, run.name, number, files, verify=open_bundle)
+
+
+def build_files(run: TrainedRun, *, progress: Progress) -> dict[str, bytes]:
+    """Every file of the run's bundle by relative path, its evidence measured on this host.
+
+    Raises:
+        ExportError: if the run cannot become a bundle.
+    """
+    packing = Packing.of(run.schema)
+    outputs = (*run.heads, SCORE)
+    progress("reading the run's requests")
+    slates = _slates(run, packing)
+    progress(f"tracing the module at {TRACED_CANDIDATES} candidates")
+    model = build_graph(run, slates[0], packing)
+    progress("opening the graph")
+    execute = _executor(model, outputs)
+    progress("comparing with the torch module")
+    reference = measure_reference(execute, run.module, run.front, slates, outputs)
+    progress("proving batch invariance")
+    invariance = check_invariance(execute, model, packing, slates, outputs, run.max_candidates)
+    progress("choosing goldens")
+    maker = GoldenMaker(execute, run.schema, run.max_candidates, [reference.scales[name] for name in outputs])
+    goldens = choose_goldens(maker, run.requests, run.schema, run.max_candidates)
+    versions = {name: metadata.version(name) for name in _TOOLS}
+    draft = Draft(
+        name=run.name,
+        schema=run.schema,
+        heads=tuple(Head(name, output_name(name), "float32") for name in run.heads),
+        score=Head(SCORE, output_name(SCORE), "float32"),
+        model=model,
+        goldens=goldens,
+        evidence=Evidence(host_class(), reference.rows, reference.tolerances, invariance.sizes, invariance.compared),
+        provenance={**run.provenance, "export": {"versions": versions, "traced_candidates": TRACED_CANDIDATES}},
+        max_candidates=run.max_candidates,
+        release=runtime_release(),
+    )
+    return bundle_files(draft)
+
+
+def build_graph(run: TrainedRun, slate: Blocks, packing: Packing) -> onnx.ModelProto:
+    """The run's slate graph: blocks in, ``head.<name>`` and ``score`` out.
+
+    Args:
+        run: what training left.
+        slate: a real slate, which the module is traced with.
+        packing: the graph's inputs.
+
+    Raises:
+        ExportError: ``shape_baked_in``, ``operator_forbidden``, ``graph_refused``, ``outputs_differ_from_heads``.
+    """
+    if run.module.training:
+        raise ExportError("graph_refused", "the module is in training mode", "Call eval() before exporting")
+    outputs = (*run.heads, SCORE)
+    rows = np.arange(TRACED_CANDIDATES, dtype=np.int64) % size_of(slate, packing)
+    specs = run.front.outputs
+    back = trace(run.module, specs, run.front.encode(take(slate, rows, packing)), outputs)
+    model = compose(run.front.to_onnx(), back, packing, specs, outputs)
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    permitted = [key for key in operators().allowed if operators().permits(*key, opsets.get(key[0], 0))]
+    forbidden = forbidden_operators(model, permitted)
+    if forbidden:
+        raise ExportError(
+            "operator_forbidden",
+            f"the graph needs {', '.join(forbidden)}, which tests/contract/vectors/operators.json does not list",
+            "Write the module with operators that work in bounded time and on numbers only",
+        )
+    return model
+
+
+def _executor(model: onnx.ModelProto, outputs: Sequence[str]) -> Callable[[Blocks], Sequence[FloatArray]]:
+    try:
+        runner = Runner(model.SerializeToString(deterministic=True), SessionSettings())
+    except Exception as e:  # the runtime raises many types, none of them documented
+        raise ExportError("graph_refused", f"ONNX Runtime refuses the graph: {e}", "Report it with the run") from e
+
+    def execute(blocks: Blocks) -> Sequence[FloatArray]:
+        try:
+            found = runner.run(blocks)
+        except Exception as e:  # as above
+            raise ExportError(
+                "shape_baked_in",
+                f"the graph fails on blocks of shapes { {name: array.shape for name, array in blocks.items()} }: {e}",
+                "Keep sizes symbolic: no int(), item() or Python branch on n",
+            ) from e
+        for name, values in zip(outputs, found, strict=True):
+            if values.dtype != np.float32:
+                raise ExportError("outputs_differ_from_heads", f"output {name!r} is {values.dtype}", "Return float32")
+        return found
+
+    return execute
+
+
+def _slates(run: TrainedRun, packing: Packing) -> list[Blocks]:
+    """The run's requests as blocks, those without candidates left out."""
+    slates = []
+    for index, raw in enumerate(run.requests):
+        try:
+            request = read_request(raw, run.schema, max_candidates=run.max_candidates)
+        except ScoringError as e:
+            raise ExportError("no_request", f"request {index} is refused: {e.code}: {e.message}", "Train again") from e
+        if request.n:
+            slates.append(pack(request, packing))
+    if not slates:
+        raise ExportError("no_request", "the run holds no request with a candidate", "Train again with sample requests")
+    return slates
+
+
+def _silent(step: str) -> None:
+    del step
+
+
+def _digest_of(path: Path) -> bytes:
+    digest = path / "manifest.sha256"
+    return digest.read_bytes() if digest.is_file() else b""
