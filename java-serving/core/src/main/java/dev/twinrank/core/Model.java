@@ -1,8 +1,18 @@
 package dev.twinrank.core;
 
+import dev.twinrank.core.internal.bundle.OpenedBundle;
+import dev.twinrank.core.internal.onnx.GraphFailure;
+import dev.twinrank.core.internal.pack.Refusals;
+import dev.twinrank.core.internal.rank.Columns;
+import dev.twinrank.core.internal.rank.Order;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.regex.Pattern;
 
 /**
  * A bundle that has proved itself and is ready to score. Thread-safe: any number of threads may
@@ -14,7 +24,16 @@ import java.util.OptionalLong;
  * @since 0.1
  */
 public final class Model implements AutoCloseable {
-  private Model() {}
+  private static final Pattern VERSION = Pattern.compile("[1-9][0-9]{0,17}");
+  private static final String NAN_SCORE = "nan_score";
+
+  private final OpenedBundle bundle;
+  private final OptionalLong version;
+
+  private Model(OpenedBundle bundle, OptionalLong version) {
+    this.bundle = bundle;
+    this.version = version;
+  }
 
   /**
    * Opens a bundle that must prove every bit on this host.
@@ -36,52 +55,57 @@ public final class Model implements AutoCloseable {
    *     failed
    */
   public static Model open(Path bundle, ModelOptions options) {
-    throw new UnsupportedOperationException();
+    Path name = bundle.toAbsolutePath().normalize().getFileName();
+    OptionalLong version =
+        name != null && VERSION.matcher(name.toString()).matches()
+            ? OptionalLong.of(Long.parseLong(name.toString()))
+            : OptionalLong.empty();
+    return new Model(OpenedBundle.open(bundle, options.require()), version);
   }
 
   /** Returns the model's name, from the manifest. */
   public String name() {
-    throw new UnsupportedOperationException();
+    return bundle.name();
   }
 
   /** Returns the version: the directory's name, if it is a positive decimal without zeros ahead. */
   public OptionalLong version() {
-    throw new UnsupportedOperationException();
+    return version;
   }
 
   /** Returns the bundle's digest: {@code sha256:} and 64 lower-case hex digits. */
   public String digest() {
-    throw new UnsupportedOperationException();
+    return bundle.digest();
   }
 
   /** Returns the features, in order. */
   public Schema schema() {
-    throw new UnsupportedOperationException();
+    return bundle.plan().schema();
   }
 
   /** Returns the heads, in order, without the score. */
   public List<Head> heads() {
-    throw new UnsupportedOperationException();
+    return bundle.heads();
   }
 
   /** Returns the output that orders the slate; its name is {@code score}. */
   public Head score() {
-    throw new UnsupportedOperationException();
+    return bundle.score();
   }
 
   /** Returns how many candidates one request may have. */
   public int maxCandidates() {
-    throw new UnsupportedOperationException();
+    return bundle.maxCandidates();
   }
 
   /** Returns how the bundle proved itself on this host. */
   public Verification verification() {
-    throw new UnsupportedOperationException();
+    return bundle.verification();
   }
 
   /** Returns a builder of requests from typed values. */
   public RankRequest.Builder request() {
-    throw new UnsupportedOperationException();
+    return new RankRequest.Builder(bundle.plan(), bundle.maxCandidates());
   }
 
   /**
@@ -92,7 +116,7 @@ public final class Model implements AutoCloseable {
    *     answer, but a departure from JSON anywhere comes first
    */
   public RankRequest parse(byte[] json) {
-    throw new UnsupportedOperationException();
+    return new RankRequest(bundle.plan(), bundle.reader().read(json));
   }
 
   /**
@@ -103,7 +127,27 @@ public final class Model implements AutoCloseable {
    * @throws IllegalStateException if this model is closed
    */
   public Scores score(RankRequest request) {
-    throw new UnsupportedOperationException();
+    if (request.plan() != bundle.plan() && !request.plan().schema().equals(schema())) {
+      throw new IllegalArgumentException(
+          "the request was made for a model with another schema; make it with this one");
+    }
+    if (request.candidates() > maxCandidates()) {
+      throw Refusals.tooMany(maxCandidates());
+    }
+    try {
+      ByteBuffer[] columns = bundle.session().run(request.slate());
+      return new Scores(request.candidates(), heads(), score(), columns);
+    } catch (GraphFailure e) {
+      throw new ScoringException(
+          ErrorCode.SCORING_FAILED,
+          "the runtime failed on a valid request of "
+              + request.candidates()
+              + " candidates: "
+              + e.getMessage(),
+          Optional.empty(),
+          OptionalInt.empty(),
+          e);
+    }
   }
 
   /**
@@ -114,12 +158,23 @@ public final class Model implements AutoCloseable {
    * @throws IllegalStateException if this model is closed
    */
   public Ranking rank(RankRequest request) {
-    throw new UnsupportedOperationException();
+    Scores scores = score(request);
+    Order order = Order.of(Columns.values(scores.scores(), score().dtype()));
+    List<Ranking.Entry> entries = new ArrayList<>();
+    for (int place = 0; place < Math.min(order.size(), request.k().orElse(order.size())); place++) {
+      int index = order.at(place);
+      entries.add(new Ranking.Entry(index, scores.score(index)));
+    }
+    List<Ranking.Dropped> dropped = new ArrayList<>();
+    for (int place = 0; place < order.droppedSize(); place++) {
+      dropped.add(new Ranking.Dropped(order.droppedAt(place), NAN_SCORE));
+    }
+    return new Ranking(entries, dropped, scores);
   }
 
   /** Waits for running calls, then releases native memory. Idempotent. */
   @Override
   public void close() {
-    throw new UnsupportedOperationException();
+    bundle.session().close();
   }
 }

@@ -1,5 +1,13 @@
 package dev.twinrank.core;
 
+import dev.twinrank.core.internal.pack.Block;
+import dev.twinrank.core.internal.pack.ObjectPacker;
+import dev.twinrank.core.internal.pack.PackPlan;
+import dev.twinrank.core.internal.pack.Refusals;
+import dev.twinrank.core.internal.pack.Slate;
+import dev.twinrank.core.internal.pack.SlatePacker;
+import dev.twinrank.core.internal.pack.Typed;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 
@@ -9,21 +17,42 @@ import java.util.OptionalInt;
  * @since 0.1
  */
 public final class RankRequest {
-  private RankRequest() {}
+  private final PackPlan plan;
+  private final Slate slate;
+
+  RankRequest(PackPlan plan, Slate slate) {
+    this.plan = plan;
+    this.slate = slate;
+  }
 
   /** Returns the number of candidates. */
   public int candidates() {
-    throw new UnsupportedOperationException();
+    return slate.candidates();
   }
 
-  /** Returns how many ranked candidates are wanted; empty means all. */
+  /** Returns how many ranked candidates are wanted, at most all; empty means all. */
   public OptionalInt k() {
-    throw new UnsupportedOperationException();
+    return slate.k();
   }
 
   /** Returns the graph's inputs, in the order of the packing. */
   public List<PackedBlock> blocks() {
-    throw new UnsupportedOperationException();
+    List<PackedBlock> blocks = new ArrayList<>();
+    for (Block block : plan.packing().blocks()) {
+      long rows = block.placement() == Placement.CONTEXT ? 1 : slate.candidates();
+      blocks.add(
+          new PackedBlock(
+              block.name(), block.dtype(), block.shape(rows), slate.blocks().get(blocks.size())));
+    }
+    return List.copyOf(blocks);
+  }
+
+  PackPlan plan() {
+    return plan;
+  }
+
+  Slate slate() {
+    return slate;
   }
 
   /**
@@ -31,8 +60,8 @@ public final class RankRequest {
    *
    * <p>Values are checked as they are given. An integer is accepted for a float feature and
    * converted as a literal would be; a float is never accepted for an integer feature, and a
-   * boolean is never a number. Null means missing. A builder that has thrown is spent: {@link
-   * #build} throws the same again.
+   * boolean is never a number. Null means missing. A builder that has thrown is spent, and so is
+   * one that has built: every further call throws {@link IllegalStateException}.
    *
    * <p>Every {@code context} and {@code set} method throws {@link ScoringException} with {@code
    * unknown_feature}, or, where the feature's {@code invalid} policy is {@code error}, with {@code
@@ -42,7 +71,16 @@ public final class RankRequest {
    * @since 0.1
    */
   public static final class Builder {
-    private Builder() {}
+    private final PackPlan plan;
+    private final SlatePacker packer;
+    private boolean inCandidate;
+    private boolean spent;
+
+    Builder(PackPlan plan, int maxCandidates) {
+      this.plan = plan;
+      this.packer = new SlatePacker(plan, maxCandidates);
+      packer.context().begin();
+    }
 
     /**
      * Sets how many ranked candidates are wanted; all if not said.
@@ -50,47 +88,53 @@ public final class RankRequest {
      * @throws ScoringException {@code invalid_request} if {@code k} is negative
      */
     public Builder k(int k) {
-      throw new UnsupportedOperationException();
+      begin();
+      if (k < 0) {
+        throw Refusals.request(
+            ErrorCode.INVALID_REQUEST, "k is " + k + "; send at least 0, or leave it out for all");
+      }
+      packer.k(OptionalInt.of(k));
+      return proceed();
     }
 
     /** Gives an integer for a context feature. */
     public Builder context(String feature, long value) {
-      throw new UnsupportedOperationException();
+      return give(packer.context(), feature, Typed.of(value));
     }
 
     /** Gives a float for a context feature. */
     public Builder context(String feature, double value) {
-      throw new UnsupportedOperationException();
+      return give(packer.context(), feature, Typed.of(value));
     }
 
     /** Gives a boolean for a context feature. */
     public Builder context(String feature, boolean value) {
-      throw new UnsupportedOperationException();
+      return give(packer.context(), feature, Typed.of(value));
     }
 
     /** Gives a string for a context feature. */
     public Builder context(String feature, String value) {
-      throw new UnsupportedOperationException();
+      return give(packer.context(), feature, Typed.of(value));
     }
 
     /** Gives integers for a context list. */
     public Builder context(String feature, long[] values) {
-      throw new UnsupportedOperationException();
+      return give(packer.context(), feature, Typed.of(values));
     }
 
     /** Gives floats for a context list. */
     public Builder context(String feature, double[] values) {
-      throw new UnsupportedOperationException();
+      return give(packer.context(), feature, Typed.of(values));
     }
 
     /** Gives booleans for a context list. */
     public Builder context(String feature, boolean[] values) {
-      throw new UnsupportedOperationException();
+      return give(packer.context(), feature, Typed.of(values));
     }
 
     /** Gives strings for a context list. */
     public Builder context(String feature, List<String> values) {
-      throw new UnsupportedOperationException();
+      return give(packer.context(), feature, Typed.of(values));
     }
 
     /**
@@ -100,47 +144,52 @@ public final class RankRequest {
      *     too many
      */
     public Builder candidate() {
-      throw new UnsupportedOperationException();
+      begin();
+      endCandidate();
+      packer.admitCandidate();
+      packer.candidates().begin();
+      inCandidate = true;
+      return proceed();
     }
 
     /** Gives an integer for a feature of the current candidate. */
     public Builder set(String feature, long value) {
-      throw new UnsupportedOperationException();
+      return give(current(), feature, Typed.of(value));
     }
 
     /** Gives a float for a feature of the current candidate. */
     public Builder set(String feature, double value) {
-      throw new UnsupportedOperationException();
+      return give(current(), feature, Typed.of(value));
     }
 
     /** Gives a boolean for a feature of the current candidate. */
     public Builder set(String feature, boolean value) {
-      throw new UnsupportedOperationException();
+      return give(current(), feature, Typed.of(value));
     }
 
     /** Gives a string for a feature of the current candidate. */
     public Builder set(String feature, String value) {
-      throw new UnsupportedOperationException();
+      return give(current(), feature, Typed.of(value));
     }
 
     /** Gives integers for a list of the current candidate. */
     public Builder set(String feature, long[] values) {
-      throw new UnsupportedOperationException();
+      return give(current(), feature, Typed.of(values));
     }
 
     /** Gives floats for a list of the current candidate. */
     public Builder set(String feature, double[] values) {
-      throw new UnsupportedOperationException();
+      return give(current(), feature, Typed.of(values));
     }
 
     /** Gives booleans for a list of the current candidate. */
     public Builder set(String feature, boolean[] values) {
-      throw new UnsupportedOperationException();
+      return give(current(), feature, Typed.of(values));
     }
 
     /** Gives strings for a list of the current candidate. */
     public Builder set(String feature, List<String> values) {
-      throw new UnsupportedOperationException();
+      return give(current(), feature, Typed.of(values));
     }
 
     /**
@@ -149,7 +198,43 @@ public final class RankRequest {
      * @throws ScoringException if the context or the last candidate lacks a required feature
      */
     public RankRequest build() {
-      throw new UnsupportedOperationException();
+      begin();
+      endCandidate();
+      packer.context().end();
+      return new RankRequest(plan, packer.finish());
+    }
+
+    private ObjectPacker current() {
+      if (!inCandidate) {
+        throw new IllegalStateException("no candidate was started; call candidate() before set()");
+      }
+      return packer.candidates();
+    }
+
+    private void endCandidate() {
+      if (inCandidate) {
+        packer.candidates().end();
+      }
+    }
+
+    private Builder give(ObjectPacker target, String feature, Typed value) {
+      begin();
+      value.giveTo(target, feature);
+      return proceed();
+    }
+
+    /** Spends the builder; {@link #proceed} revives it when nothing was thrown in between. */
+    private void begin() {
+      if (spent) {
+        throw new IllegalStateException(
+            "this builder has thrown or has built; take a new one from Model.request()");
+      }
+      spent = true;
+    }
+
+    private Builder proceed() {
+      spent = false;
+      return this;
     }
   }
 }

@@ -1,5 +1,8 @@
 package dev.twinrank.core;
 
+import dev.twinrank.core.internal.onnx.HostClass;
+import dev.twinrank.core.internal.onnx.OrtHost;
+
 /**
  * Facts about the runtime of this process. Thread-safe.
  *
@@ -15,7 +18,7 @@ public final class Runtimes {
    * @throws IllegalStateException if the runtime cannot be loaded or its canary cannot be run
    */
   public static String hostClass() {
-    throw new UnsupportedOperationException();
+    return HostClass.get();
   }
 
   /**
@@ -24,6 +27,6 @@ public final class Runtimes {
    * @throws IllegalStateException if the runtime cannot be loaded
    */
   public static String runtime() {
-    throw new UnsupportedOperationException();
+    return "onnxruntime " + OrtHost.release();
   }
 }

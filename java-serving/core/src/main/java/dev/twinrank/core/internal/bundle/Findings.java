@@ -1,0 +1,48 @@
+package dev.twinrank.core.internal.bundle;
+
+import dev.twinrank.core.BundleException;
+import dev.twinrank.core.ErrorCode;
+import dev.twinrank.core.Problem;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Collects the problems of one phase. Not thread-safe. */
+final class Findings {
+  private final Path bundle;
+  private final List<Problem> problems = new ArrayList<>();
+
+  Findings(Path bundle) {
+    this.bundle = bundle;
+  }
+
+  void add(ErrorCode code, String path, String detail) {
+    problems.add(new Problem(code, path, detail));
+  }
+
+  boolean isEmpty() {
+    return problems.isEmpty();
+  }
+
+  boolean names(String path) {
+    return problems.stream().anyMatch(problem -> problem.path().equals(path));
+  }
+
+  /** Ends the phase: throws if anything was found. */
+  void stop() {
+    stop(null);
+  }
+
+  /** Ends the phase: throws if anything was found, with a cause. */
+  void stop(Throwable cause) {
+    if (!problems.isEmpty()) {
+      throw new BundleException(bundle, problems, cause);
+    }
+  }
+
+  /** Ends the phase with one last problem. */
+  BundleException fatal(ErrorCode code, String path, String detail, Throwable cause) {
+    add(code, path, detail);
+    return new BundleException(bundle, problems, cause);
+  }
+}

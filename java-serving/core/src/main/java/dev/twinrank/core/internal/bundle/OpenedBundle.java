@@ -1,0 +1,181 @@
+package dev.twinrank.core.internal.bundle;
+
+import dev.twinrank.core.BundleException;
+import dev.twinrank.core.ErrorCode;
+import dev.twinrank.core.Head;
+import dev.twinrank.core.ModelOptions.Require;
+import dev.twinrank.core.Verification;
+import dev.twinrank.core.Verification.State;
+import dev.twinrank.core.internal.onnx.GraphFailure;
+import dev.twinrank.core.internal.onnx.GraphSession;
+import dev.twinrank.core.internal.onnx.HostClass;
+import dev.twinrank.core.internal.onnx.OrtHost;
+import dev.twinrank.core.internal.onnx.Output;
+import dev.twinrank.core.internal.pack.Block;
+import dev.twinrank.core.internal.pack.PackPlan;
+import dev.twinrank.core.internal.proto.GraphRules;
+import dev.twinrank.core.internal.proto.GraphRules.Signature;
+import dev.twinrank.core.internal.proto.ModelWalk;
+import dev.twinrank.core.internal.proto.OnnxTypes;
+import dev.twinrank.core.internal.request.RequestReader;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalLong;
+
+/**
+ * A bundle that has passed every phase.
+ *
+ * @param name the model's name
+ * @param digest the bundle's digest
+ * @param plan the schema and its packing
+ * @param heads the heads without the score
+ * @param score the score
+ * @param maxCandidates how many candidates a request may have
+ * @param verification how it proved itself
+ * @param reader the reader of its requests
+ * @param session its graph; the owner of this record closes it
+ */
+public record OpenedBundle(
+    String name,
+    String digest,
+    PackPlan plan,
+    List<Head> heads,
+    Head score,
+    int maxCandidates,
+    Verification verification,
+    RequestReader reader,
+    GraphSession session) {
+
+  /**
+   * Reads a bundle in phases.
+   *
+   * @throws BundleException with every problem of the first phase that failed
+   */
+  public static OpenedBundle open(Path root, Require require) {
+    Manifest manifest = BundleFiles.manifest(root, Tree.scan(root));
+    BundleFiles files = BundleFiles.read(root, manifest);
+    checkGraph(root, manifest, files);
+    GraphSession session = session(root, manifest, files);
+    try {
+      RequestReader reader = new RequestReader(manifest.plan(), manifest.maxCandidates());
+      List<Golden> goldens = GoldenReader.read(root, manifest, files);
+      return new OpenedBundle(
+          manifest.name(),
+          manifest.digest(),
+          manifest.plan(),
+          manifest.heads(),
+          manifest.score(),
+          manifest.maxCandidates(),
+          verify(root, manifest, goldens, reader, session, require),
+          reader,
+          session);
+    } catch (RuntimeException e) {
+      session.close();
+      throw e;
+    }
+  }
+
+  private static void checkGraph(Path root, Manifest manifest, BundleFiles files) {
+    Findings found = new Findings(root);
+    Manifest.FileEntry data = manifest.files().get(Paths.MODEL_DATA);
+    GraphRules rules =
+        new GraphRules(
+            manifest.irVersion(),
+            manifest.opsets(),
+            manifest.plan().packing().blocks().stream().map(OpenedBundle::signature).toList(),
+            manifest.outputs().stream().map(OpenedBundle::signature).toList(),
+            data == null ? OptionalLong.empty() : OptionalLong.of(data.size()));
+    ModelWalk.check(
+        files.content(Paths.MODEL),
+        rules,
+        (code, where, detail) -> found.add(code, Paths.MODEL + "#" + where, detail));
+    found.stop();
+  }
+
+  private static Signature signature(Block block) {
+    List<Long> shape = Arrays.stream(block.declaredShape()).boxed().toList();
+    return new Signature(block.name(), OnnxTypes.number(block.dtype()), shape);
+  }
+
+  private static Signature signature(Output output) {
+    return new Signature(output.name(), OnnxTypes.number(output.dtype()), List.of(-1L));
+  }
+
+  private static GraphSession session(Path root, Manifest manifest, BundleFiles files) {
+    Findings found = new Findings(root);
+    if (!manifest.release().equals(OrtHost.release())) {
+      throw found.fatal(
+          ErrorCode.RUNTIME_MISMATCH,
+          Paths.MANIFEST + "#/runtime/release",
+          "is "
+              + manifest.release()
+              + ", but this process runs "
+              + OrtHost.release()
+              + "; run that release, or export the model again",
+          null);
+    }
+    try {
+      GraphSession session =
+          GraphSession.create(
+              files.content(Paths.MODEL),
+              root,
+              manifest.session(),
+              manifest.plan().packing().blocks(),
+              manifest.outputs());
+      if (files.externalDataChanged()) {
+        session.close();
+        throw found.fatal(
+            ErrorCode.DIGEST_MISMATCH,
+            Paths.MODEL_DATA,
+            "changed while the bundle was opened; nothing in a bundle may change",
+            null);
+      }
+      return session;
+    } catch (GraphFailure e) {
+      throw found.fatal(
+          ErrorCode.SESSION_FAILED,
+          Paths.MODEL,
+          "was refused by the runtime: " + e.getMessage(),
+          e);
+    }
+  }
+
+  private static Verification verify(
+      Path root,
+      Manifest manifest,
+      List<Golden> goldens,
+      RequestReader reader,
+      GraphSession session,
+      Require require) {
+    Findings found = new Findings(root);
+    String here = HostClass.get();
+    boolean exact = here.equals(manifest.hostClass());
+    if (!exact && require == Require.BITS) {
+      throw found.fatal(
+          ErrorCode.HOST_CLASS_MISMATCH,
+          Paths.MANIFEST + "#/evidence/host_class",
+          "is "
+              + manifest.hostClass()
+              + ", this host's is "
+              + here
+              + ": its kernels compute other bits. Export on such a host, or open with"
+              + " require = reference",
+          null);
+    }
+    Replay replay = new Replay(manifest, reader, session, exact);
+    for (int i = 0; i < goldens.size(); i++) {
+      String line = Paths.RANKINGS + ":" + (i + 1);
+      replay
+          .difference(goldens.get(i))
+          .ifPresent(detail -> found.add(ErrorCode.GOLDEN_MISMATCH, line, detail));
+    }
+    found.stop();
+    return new Verification(
+        exact ? State.VERIFIED_BITS : State.VERIFIED_REFERENCE,
+        here,
+        manifest.hostClass(),
+        goldens.size(),
+        "onnxruntime " + OrtHost.release());
+  }
+}

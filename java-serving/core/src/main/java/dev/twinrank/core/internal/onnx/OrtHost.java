@@ -1,0 +1,106 @@
+package dev.twinrank.core.internal.onnx;
+
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtLoggingLevel;
+import java.lang.reflect.Field;
+import java.lang.reflect.Method;
+import java.nio.ByteOrder;
+
+/**
+ * The runtime of this process, made safe to shut down. Thread-safe.
+ *
+ * <p>ONNX Runtime frees its native environment in a shutdown hook of its own, which runs beside
+ * threads that still load, fail or close sessions, and the process crashes. The environment is
+ * reference-counted, so one reference more, never given back, keeps it alive until the process has
+ * ended. The reference is taken through private names of the release that is pinned; if they are
+ * gone, nothing is opened.
+ */
+public final class OrtHost {
+  private final OrtEnvironment environment;
+
+  private OrtHost(OrtEnvironment environment) {
+    this.environment = environment;
+  }
+
+  private static final class Holder {
+    static final OrtHost INSTANCE = start();
+  }
+
+  /**
+   * Returns the one runtime.
+   *
+   * @throws IllegalStateException if it cannot be loaded or cannot be made safe
+   */
+  static OrtHost get() {
+    try {
+      return Holder.INSTANCE;
+    } catch (LinkageError e) {
+      // The second attempt finds only that the first one failed; that one has said why.
+      throw new IllegalStateException(
+          "ONNX Runtime could not be loaded in this process; the first failure says why", e);
+    }
+  }
+
+  OrtEnvironment environment() {
+    return environment;
+  }
+
+  /** Returns the release of the native library, for example {@code 1.29.0}. */
+  public static String release() {
+    return get().environment.getVersion();
+  }
+
+  private static OrtHost start() {
+    if (ByteOrder.nativeOrder() != ByteOrder.LITTLE_ENDIAN) {
+      throw new IllegalStateException(
+          "this machine is big-endian; packed blocks are little-endian");
+    }
+    OrtEnvironment environment;
+    try {
+      environment = OrtEnvironment.getEnvironment();
+    } catch (LinkageError | IllegalStateException e) {
+      throw new IllegalStateException(
+          "ONNX Runtime cannot be loaded: "
+              + e.getMessage()
+              + ". The jar holds natives for Linux (glibc), macOS on aarch64 and Windows, and"
+              + " java.io.tmpdir must allow execution",
+          e);
+    }
+    keepAlive(environment);
+    return new OrtHost(environment);
+  }
+
+  private static void keepAlive(OrtEnvironment environment) {
+    try {
+      Field api = Class.forName("ai.onnxruntime.OnnxRuntime").getDeclaredField("ortApiHandle");
+      api.setAccessible(true);
+      Method create =
+          OrtEnvironment.class.getDeclaredMethod(
+              "createHandle", long.class, int.class, String.class);
+      create.setAccessible(true);
+      Field handle = OrtEnvironment.class.getDeclaredField("nativeHandle");
+      handle.setAccessible(true);
+      long reference =
+          (long)
+              create.invoke(
+                  null,
+                  api.getLong(null),
+                  OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING.getValue(),
+                  "twinrank");
+      if (reference != handle.getLong(environment)) {
+        throw new IllegalStateException(
+            "ONNX Runtime gave a second native environment where it should have counted a reference");
+      }
+    } catch (ReflectiveOperationException | RuntimeException e) {
+      throw new IllegalStateException(
+          "ONNX Runtime "
+              + environment.getVersion()
+              + " cannot be kept alive until this process ends ("
+              + e
+              + "), so that stopping the process could crash it. Use the release that this version"
+              + " of twinrank is built with; if the runtime is a module of yours, open its package"
+              + " ai.onnxruntime to twinrank",
+          e);
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** The only place that speaks to ONNX Runtime. */
+package dev.twinrank.core.internal.onnx;

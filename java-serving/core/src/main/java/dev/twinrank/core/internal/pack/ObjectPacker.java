@@ -1,0 +1,224 @@
+package dev.twinrank.core.internal.pack;
+
+import dev.twinrank.core.ErrorCode;
+import dev.twinrank.core.Placement;
+import dev.twinrank.core.internal.json.Quote;
+import dev.twinrank.core.internal.pack.PackPlan.Group;
+import dev.twinrank.core.internal.pack.PackPlan.Side;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalInt;
+
+/** Packs the objects of one placement: the context, or one candidate after the other. */
+public final class ObjectPacker {
+  private static final long PRESENT = 1;
+  private static final long INVALID = 2;
+
+  private final Side side;
+  private final Side other;
+  private final Values values;
+  private final List<Rows> blocks;
+  private final boolean[] given;
+  private final int[] lengths;
+  private int index = -1;
+
+  private Slot current;
+  private boolean inList;
+  private boolean badElement;
+  private long[] elements = new long[16];
+  private int count;
+
+  ObjectPacker(Side side, Side other, Values values) {
+    this.side = side;
+    this.other = other;
+    this.values = values;
+    this.blocks = side.blocks().stream().map(Rows::new).toList();
+    this.given = new boolean[side.slots().size()];
+    this.lengths = new int[side.slots().size()];
+  }
+
+  /** Starts the next object. */
+  public void begin() {
+    index++;
+    blocks.forEach(Rows::addRow);
+    Arrays.fill(given, false);
+    Arrays.fill(lengths, 0);
+  }
+
+  /** Returns the number of objects that were begun. */
+  int objects() {
+    return index + 1;
+  }
+
+  /**
+   * Goes to a feature; the next call gives its value.
+   *
+   * @throws dev.twinrank.core.ScoringException {@code unknown_feature}
+   */
+  public void feature(String name) {
+    current = side.byName().get(name);
+    if (current == null) {
+      throw Refusals.unknown(side, other, name, candidate());
+    }
+  }
+
+  /** Returns whether the feature already has a value in this object. */
+  boolean isGiven() {
+    return given[current.index()];
+  }
+
+  /** Returns whether the feature is a list. */
+  public boolean isList() {
+    return current.list();
+  }
+
+  /** Takes an integer that has a type. */
+  void integer(long value) {
+    ErrorCode error = values.integer(current.feature(), value);
+    if (error == null) {
+      accept();
+    } else {
+      invalid(error, "the integer " + value);
+    }
+  }
+
+  /** Takes a float that has a type. */
+  void decimal(double value) {
+    ErrorCode error = values.decimal(current.feature(), value);
+    if (error == null) {
+      accept();
+    } else {
+      invalid(error, "the float " + value);
+    }
+  }
+
+  /** Takes a number literal of RFC 8259. */
+  public void literal(boolean integer, char[] chars, int offset, int length) {
+    ErrorCode error = values.literal(current.feature(), integer, chars, offset, length);
+    if (error == null) {
+      accept();
+    } else {
+      invalid(error, "the number " + Quote.of(CharBuffer.wrap(chars, offset, length)));
+    }
+  }
+
+  /** Takes a boolean. */
+  public void bool(boolean value) {
+    ErrorCode error = values.bool(current.feature(), value);
+    if (error == null) {
+      accept();
+    } else {
+      invalid(error, String.valueOf(value));
+    }
+  }
+
+  /** Takes a string. */
+  public void string(char[] chars, int offset, int length) {
+    ErrorCode error = values.string(current.feature(), chars, offset, length);
+    if (error == null) {
+      accept();
+    } else {
+      invalid(error, "the string " + Quote.of(CharBuffer.wrap(chars, offset, length)));
+    }
+  }
+
+  /** Takes something whose type fits no such feature; {@code given} says what it is. */
+  public void wrongType(String given) {
+    invalid(ErrorCode.WRONG_TYPE, given);
+  }
+
+  /** Begins the elements of a list; only for a feature that is one. */
+  public void beginList() {
+    inList = true;
+    badElement = false;
+    count = 0;
+  }
+
+  /** Ends the elements of a list, and writes those of the end that is kept. */
+  public void endList() {
+    inList = false;
+    if (badElement) {
+      state(INVALID);
+      return;
+    }
+    int kept = Math.min(count, current.maxLength());
+    int first = current.keepsLast() ? count - kept : 0;
+    Rows rows = blocks.get(current.block());
+    // Elements lie side by side, or one a position of the group's axis.
+    int stride = current.group() < 0 ? 1 : rows.block().width();
+    for (int i = 0; i < kept; i++) {
+      rows.put(current.offset() + i * stride, elements[first + i]);
+    }
+    if (current.length() >= 0) {
+      blocks.get(side.counts()).put(current.length(), kept);
+    }
+    lengths[current.index()] = count;
+    state(PRESENT);
+  }
+
+  /**
+   * Ends the object: looks for absent features, then for groups of unequal lengths.
+   *
+   * @throws dev.twinrank.core.ScoringException {@code missing_feature} or {@code length_mismatch}
+   */
+  public void end() {
+    for (Slot slot : side.slots()) {
+      if (!given[slot.index()] && slot.refusesMissing()) {
+        throw Refusals.missing(slot.feature(), candidate());
+      }
+    }
+    for (Group group : side.groups()) {
+      Slot first = group.members().get(0);
+      int expected = lengths[first.index()];
+      for (Slot member : group.members()) {
+        if (lengths[member.index()] != expected) {
+          int length = lengths[member.index()];
+          throw Refusals.lengths(group, member, length, expected, candidate());
+        }
+      }
+      int kept = Math.min(expected, first.maxLength());
+      blocks.get(side.counts()).put(group.length(), kept);
+    }
+  }
+
+  /** Returns the blocks of all objects. */
+  List<ByteBuffer> finish() {
+    return blocks.stream().map(Rows::finish).toList();
+  }
+
+  private void accept() {
+    if (!inList) {
+      blocks.get(current.block()).put(current.offset(), values.bits());
+      state(PRESENT);
+    } else {
+      if (count == elements.length) {
+        elements = Arrays.copyOf(elements, 2 * count);
+      }
+      elements[count++] = values.bits();
+    }
+  }
+
+  private void invalid(ErrorCode error, String what) {
+    if (current.refusesInvalid()) {
+      throw Refusals.invalid(error, current.feature(), candidate(), what);
+    }
+    if (inList) {
+      badElement = true;
+    } else {
+      state(INVALID);
+    }
+  }
+
+  private void state(long state) {
+    given[current.index()] = true;
+    if (current.state() >= 0) {
+      blocks.get(side.counts()).put(current.state(), state);
+    }
+  }
+
+  private OptionalInt candidate() {
+    return side.placement() == Placement.CONTEXT ? OptionalInt.empty() : OptionalInt.of(index);
+  }
+}

@@ -1,0 +1,56 @@
+package dev.twinrank.core.internal.pack;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+
+/** Packs one request. Not thread-safe, used once. */
+public final class SlatePacker {
+  private final int maxCandidates;
+  private final ObjectPacker context;
+  private final ObjectPacker candidates;
+  private OptionalInt k = OptionalInt.empty();
+
+  /** Starts an empty request. */
+  public SlatePacker(PackPlan plan, int maxCandidates) {
+    Values values = new Values();
+    this.maxCandidates = maxCandidates;
+    this.context = new ObjectPacker(plan.context(), plan.candidate(), values);
+    this.candidates = new ObjectPacker(plan.candidate(), plan.context(), values);
+  }
+
+  /** Sets how many ranked candidates are wanted; empty means all. */
+  public void k(OptionalInt value) {
+    k = value;
+  }
+
+  /** Returns the packer of the context. */
+  public ObjectPacker context() {
+    return context;
+  }
+
+  /** Returns the packer of the candidates. */
+  public ObjectPacker candidates() {
+    return candidates;
+  }
+
+  /**
+   * Makes sure that one more candidate is allowed.
+   *
+   * @throws dev.twinrank.core.ScoringException {@code too_many_candidates}
+   */
+  public void admitCandidate() {
+    if (candidates.objects() == maxCandidates) {
+      throw Refusals.tooMany(maxCandidates);
+    }
+  }
+
+  /** Returns the packed request. */
+  public Slate finish() {
+    List<ByteBuffer> blocks = new ArrayList<>(context.finish());
+    blocks.addAll(candidates.finish());
+    int n = candidates.objects();
+    return new Slate(n, k.isPresent() ? OptionalInt.of(Math.min(k.getAsInt(), n)) : k, blocks);
+  }
+}

@@ -1,0 +1,2 @@
+/** Shared by the internals; never yours. */
+package dev.twinrank.core.internal;

@@ -1,0 +1,160 @@
+package dev.twinrank.core.internal.proto;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Reads one message field by field, without recursion and without copying. Not thread-safe.
+ *
+ * <p>Groups, field number 0, overlong varints and lengths beyond the message are refused.
+ */
+final class ProtoReader {
+  static final int VARINT = 0;
+  static final int FIXED64 = 1;
+  static final int BYTES = 2;
+  static final int FIXED32 = 5;
+
+  private final String message;
+  private final ByteBuffer in;
+  private final Set<Integer> seen = new HashSet<>();
+  private int field;
+  private int wire;
+  private boolean pending;
+
+  /** Reads a message; the name is for errors. */
+  ProtoReader(String message, ByteBuffer bytes) {
+    this.message = message;
+    this.in = bytes.slice().order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /** Goes to the next field, past the value of the last one if that was not read. */
+  boolean next() {
+    if (pending) {
+      skip();
+    }
+    if (!in.hasRemaining()) {
+      return false;
+    }
+    long tag = readVarint();
+    field = (int) (tag >>> 3);
+    wire = (int) (tag & 7);
+    if (tag >>> 3 < 1 || tag >>> 32 != 0 || wire == 3 || wire == 4 || wire > 5) {
+      throw invalid("has the tag " + Long.toUnsignedString(tag) + ", which no such message has");
+    }
+    pending = true;
+    return true;
+  }
+
+  int field() {
+    return field;
+  }
+
+  /** Refuses a second occurrence of a field that may occur once: readers would merge them. */
+  ProtoReader once() {
+    if (!seen.add(field)) {
+      throw invalid("has field " + field + " twice");
+    }
+    return this;
+  }
+
+  /** Reads packed varints to their end. */
+  static List<Long> varints(String message, ByteBuffer packed) {
+    ProtoReader reader = new ProtoReader(message, packed);
+    List<Long> values = new ArrayList<>();
+    while (reader.in.hasRemaining()) {
+      values.add(reader.readVarint());
+    }
+    return values;
+  }
+
+  long varint() {
+    expect(VARINT);
+    return readVarint();
+  }
+
+  ByteBuffer bytes() {
+    expect(BYTES);
+    return slice();
+  }
+
+  String string() {
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(bytes()).toString();
+    } catch (CharacterCodingException e) {
+      throw invalid("has a string in field " + field + " that is not UTF-8");
+    }
+  }
+
+  int wire() {
+    return wire;
+  }
+
+  InvalidProto invalid(String what) {
+    return new InvalidProto(message + " " + what);
+  }
+
+  private void expect(int expected) {
+    if (wire != expected) {
+      throw invalid(
+          "has wire type " + wire + " in field " + field + "; wire type " + expected + " is right");
+    }
+    pending = false;
+  }
+
+  private void skip() {
+    pending = false;
+    switch (wire) {
+      case VARINT -> readVarint();
+      case BYTES -> slice();
+      default -> advance(wire == FIXED64 ? Long.BYTES : Integer.BYTES);
+    }
+  }
+
+  private ByteBuffer slice() {
+    long length = readVarint();
+    if (length < 0 || length > in.remaining()) {
+      throw invalid(
+          "has "
+              + Long.toUnsignedString(length)
+              + " bytes in field "
+              + field
+              + ", but only "
+              + in.remaining()
+              + " are left");
+    }
+    ByteBuffer slice = in.slice(in.position(), (int) length).order(ByteOrder.LITTLE_ENDIAN);
+    in.position(in.position() + (int) length);
+    return slice;
+  }
+
+  private void advance(int bytes) {
+    if (bytes > in.remaining()) {
+      throw invalid("ends within field " + field);
+    }
+    in.position(in.position() + bytes);
+  }
+
+  private long readVarint() {
+    long value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      if (!in.hasRemaining()) {
+        throw invalid("ends within a varint");
+      }
+      byte next = in.get();
+      if (shift == 63 && next > 1) {
+        throw invalid("has a varint of more than 64 bits");
+      }
+      value |= (long) (next & 0x7F) << shift;
+      if (next >= 0) {
+        return value;
+      }
+    }
+    throw invalid("has a varint of more than ten bytes");
+  }
+}
