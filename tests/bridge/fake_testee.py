@@ -1,7 +1,7 @@
 """A reader that speaks the probe protocol honestly, except for the one fault that its argument names.
 
-Usage: fake_testee.py FAULT, where FAULT is one of the keys of FAULTS or `none`. It answers through the Python reader, so
-that whatever a parity run reports about it is the planted fault and nothing else.
+Usage: fake_testee.py FAULT, where FAULT is one of the keys of FAULTS or `none`. It answers through the Python reader,
+so that whatever a parity run reports about it is the planted fault and nothing else.
 """
 
 import json

@@ -1,0 +1,81 @@
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from twinrank.bridge import Route, RouteOptions
+from twinrank.bridge._cases import Case, collect
+from twinrank.bridge._verify import ParityRun, bundle_facts, verify
+from twinrank.bridge.routes import probe
+from twinrank.export.bundle import host_class
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "tests" / "contract" / "vectors" / "bundles" / "tiny" / "1"
+
+
+@dataclass
+class Heard:
+    """A Progress that remembers, for tests that ask whether a person saw anything."""
+
+    events: list[tuple[str, ...]] = field(default_factory=list)
+
+    def start(self, route: str, requests: int) -> None:
+        self.events.append(("start", route, str(requests)))
+
+    def advance(self, route: str) -> None:
+        self.events.append(("advance", route))
+
+    def finish(self, route: str, outcome: str) -> None:
+        self.events.append(("finish", route, outcome))
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """tiny/1 with this host's class in its evidence: it computes the same bits on every host, so that is no lie."""
+    bundle = tmp_path_factory.mktemp("models") / "tiny" / "1"
+    shutil.copytree(TINY, bundle)
+    manifest = json.loads((bundle / "manifest.json").read_bytes())
+    manifest["evidence"]["host_class"] = host_class()
+    text = (json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    (bundle / "manifest.json").write_bytes(text)
+    (bundle / "manifest.sha256").write_text(hashlib.sha256(text).hexdigest() + "\n", encoding="ascii")
+    return bundle
+
+
+@pytest.fixture(scope="session")
+def fake() -> Callable[[str], Route]:
+    """Makes a route whose testee has one planted fault."""
+
+    def make(fault: str) -> Route:
+        command = [sys.executable, str(Path(__file__).parent / "fake_testee.py"), fault]
+        return Route(fault, f"plants: {fault}", "bits", lambda path, given: probe.open_command(command, path, given))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def parity(tiny: Path) -> Callable[..., ParityRun]:
+    """Runs routes over the bundle's goldens."""
+
+    def run(
+        routes: Sequence[Route],
+        *,
+        score_timeout: float = 60.0,
+        cases: Sequence[Case] | None = None,
+        progress: Heard | None = None,
+    ) -> ParityRun:
+        chosen = collect(tiny, run=None, requests=None, most=None) if cases is None else cases
+        options = RouteOptions(score_timeout=score_timeout, load_timeout=60.0)
+        return verify(bundle_facts(tiny), chosen, routes, options, progress or Heard())
+
+    return run

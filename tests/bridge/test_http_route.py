@@ -1,0 +1,199 @@
+"""The http route against a small service that is written here: what Java's answers mean must not depend on Java."""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from twinrank.bridge import RouteError, RouteFailedError, RouteOptions, RouteScores
+from twinrank.bridge.routes import route
+from twinrank.export.bundle import read_manifest
+
+Reply = Callable[[bytes], tuple[int, bytes]]
+
+
+class Service:
+    """Answers `/v1/models/tiny` from the manifest, and every rank with `reply`."""
+
+    def __init__(self, bundle: Path) -> None:
+        manifest = read_manifest(bundle)
+        self.detail: dict[str, Any] = {
+            "name": manifest.name,
+            "version": 1,
+            "bundle": manifest.digest,
+            "verification": "verified-bits",
+            "goldens": 1,
+            "host_class": manifest.host_class,
+            "runtime": "onnxruntime 1.29.0",
+            "heads": [{"name": head.name, "dtype": head.dtype} for head in manifest.heads],
+            "score": {"dtype": manifest.score.dtype},
+        }
+        self.reply: Reply = lambda _: (500, b"")
+        self.bodies: list[tuple[str, str, bytes]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.answer(200, json.dumps(outer.detail).encode())
+
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.bodies.append((self.path, self.headers["Content-Type"], raw))
+                self.answer(*outer.reply(raw))
+
+            def answer(self, status: int, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                with contextlib.suppress(BrokenPipeError):  # a client that stopped waiting
+                    self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def service(tiny: Path) -> Iterator[Service]:
+    running = Service(tiny)
+    yield running
+    running.close()
+
+
+def ask(service: Service, tiny: Path, raw: bytes = b"{}", timeout: float = 10.0) -> RouteScores | RouteError:
+    with route("http").open(tiny, RouteOptions(against=service.url, score_timeout=timeout)) as scorer:
+        return scorer.score(raw)
+
+
+def ranking(*entries: str, n: int, dropped: str = "") -> bytes:
+    return f'{{"candidates": {n}, "ranking": [{", ".join(entries)}], "dropped": [{dropped}]}}'.encode()
+
+
+HEADS = '"heads": {{"watched": {0}, "risky": 0.5, "margin": 0.1}}'
+
+
+def entry(index: int, score: str, watched: str = "1.0") -> str:
+    return f'{{"index": {index}, "score": {score}, {HEADS.format(watched)}}}'
+
+
+def test_facts_come_from_the_service(service: Service, tiny: Path) -> None:
+    with route("http").open(tiny, RouteOptions(against=service.url + "/")) as scorer:
+        facts = scorer.facts()
+        assert scorer.pack(b"{}") is None
+    assert facts.host_class == read_manifest(tiny).host_class
+    assert facts.bundle == read_manifest(tiny).digest
+    assert facts.runtime == "onnxruntime 1.29.0"
+    assert facts.details["address"] == service.url
+
+
+def test_the_raw_bytes_are_posted_as_they_are(service: Service, tiny: Path) -> None:
+    service.reply = lambda _: (200, ranking(n=0))
+    raw = b' {"context" : {}} \xff\x00'
+    ask(service, tiny, raw)
+    assert service.bodies == [("/v1/models/tiny:rank", "application/json", raw)]
+
+
+def test_a_ranking_is_mapped_back_to_candidates(service: Service, tiny: Path) -> None:
+    service.reply = lambda _: (200, ranking(entry(2, "0.5", "7.0"), entry(0, "0.25", "-0"), n=4, dropped=DROPPED))
+    scores = ask(service, tiny)
+    assert isinstance(scores, RouteScores)
+    assert (scores.n, scores.order, scores.dropped) == (4, (2, 0), (3,))
+    # k cut candidate 1 away: the service does not tell its values, so it is not compared.
+    assert scores.known.tolist() == [True, False, True, True]
+    assert list(scores.outputs) == ["watched", "risky", "margin", "score"]
+    assert scores.outputs["score"][[0, 2]].tolist() == [0.25, 0.5]
+    assert np.isnan(scores.outputs["score"][3])
+    assert np.isnan(scores.outputs["watched"][3])
+    assert scores.outputs["watched"][2] == 7.0
+    assert np.signbit(scores.outputs["watched"][0]), "-0 is a float's negative zero, not an integer"
+
+
+DROPPED = '{"index": 3, "reason": "nan_score", ' + HEADS.format('"NaN"') + "}"
+
+
+def test_infinities_are_words(service: Service, tiny: Path) -> None:
+    service.reply = lambda _: (200, ranking(entry(0, '"Infinity"'), entry(1, '"-Infinity"'), n=2))
+    scores = ask(service, tiny)
+    assert isinstance(scores, RouteScores)
+    assert scores.outputs["score"].tolist() == [np.inf, -np.inf]
+
+
+def test_a_number_that_is_no_float32_is_kept_as_it_came(service: Service, tiny: Path) -> None:
+    # risky and watched are float32 in tiny; 0.1 is not the widening of any float32, 0.5 is.
+    service.reply = lambda _: (200, ranking(entry(0, "0.5", "0.1"), n=1))
+    scores = ask(service, tiny)
+    assert isinstance(scores, RouteScores)
+    assert scores.outputs["watched"].dtype == np.float64
+    assert scores.outputs["risky"].dtype == np.dtype(
+        next(h.dtype for h in read_manifest(tiny).heads if h.name == "risky")
+    )
+
+
+def test_a_refusal_keeps_code_feature_and_candidate(service: Service, tiny: Path) -> None:
+    service.reply = lambda _: (400, b'{"code": "wrong_type", "feature": "age", "candidate": 3, "status": 400}')
+    assert ask(service, tiny) == RouteError("wrong_type", "age", 3)
+    service.reply = lambda _: (400, b'{"code": "invalid_json", "status": 400}')
+    assert ask(service, tiny) == RouteError("invalid_json")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (503, b'{"code": "not_ready", "detail": "draining"}', "503 not_ready: draining"),
+        (500, b"<html>", "no JSON"),
+        (200, b"[]", "answered 200"),
+        (200, b'{"candidates": 1, "ranking": []}', "no ranking"),
+        (200, ranking(entry(0, "1"), entry(0, "1"), n=2), "listed twice"),
+        (200, ranking(entry(5, "1"), n=2), "out of range"),
+        (200, ranking(entry(0, "true"), n=1), "no number"),
+        (200, ranking(entry(0, '"nan"'), n=1), "no ranking"),
+    ],
+)
+def test_answers_outside_the_contract_are_named(
+    service: Service, tiny: Path, status: int, body: bytes, told: str
+) -> None:
+    service.reply = lambda _: (status, body)
+    with pytest.raises(RouteFailedError, match=told) as caught:
+        ask(service, tiny)
+    assert caught.value.reason == "protocol"
+
+
+def test_a_service_that_hangs_is_named(service: Service, tiny: Path) -> None:
+    def slow(_: bytes) -> tuple[int, bytes]:
+        time.sleep(1.0)
+        return 200, ranking(n=0)
+
+    service.reply = slow
+    with pytest.raises(RouteFailedError, match="longer than") as caught:
+        ask(service, tiny, timeout=0.2)
+    assert caught.value.reason == "hung"
+
+
+def test_a_service_that_is_not_there_is_named(tiny: Path) -> None:
+    with pytest.raises(RouteFailedError, match=r"127\.0\.0\.1:9") as caught:
+        route("http").open(tiny, RouteOptions(against="http://127.0.0.1:9"))
+    assert caught.value.reason == "crashed"
+
+
+def test_a_service_that_describes_itself_otherwise_is_named(service: Service, tiny: Path) -> None:
+    del service.detail["heads"]
+    with pytest.raises(RouteFailedError, match="does not describe its model"):
+        route("http").open(tiny, RouteOptions(against=service.url))

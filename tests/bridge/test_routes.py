@@ -1,0 +1,64 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+import twinrank.bridge.routes as catalogue
+from twinrank.bridge import RouteOptions
+from twinrank.bridge._errors import UserError
+from twinrank.bridge._verify import select
+
+
+def test_the_routes_are_the_modules() -> None:
+    assert catalogue.names() == ("ort", "http", "jpype", "probe", "py4j", "torch")
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_route_declares_itself(name: str) -> None:
+    declared = catalogue.route(name)
+    assert declared.name == name
+    assert declared.summary
+    assert declared.level == ("reference" if name == "torch" else "bits")
+
+
+def test_an_unknown_route_lists_the_known_ones() -> None:
+    with pytest.raises(KeyError, match="no route 'grpc'; there are ort, http"):
+        catalogue.route("grpc")
+
+
+def test_a_new_file_is_a_new_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "grpc.py").write_text(
+        "from twinrank.bridge import Route\nROUTE = Route('grpc', 'planted', 'bits', lambda bundle, options: None)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(catalogue, "__path__", [*catalogue.__path__, str(tmp_path)])
+    assert "grpc" in catalogue.names()
+    assert catalogue.route("grpc").summary == "planted"
+    chosen, _ = select((), RouteOptions())
+    assert "grpc" in [route.name for route in chosen]
+    monkeypatch.delitem(sys.modules, "twinrank.bridge.routes.grpc")
+
+
+def test_the_baseline_is_not_compared_with_itself() -> None:
+    chosen, left_out = select((), RouteOptions(run=Path("run")))
+    assert [route.name for route in chosen] == ["http", "jpype", "probe", "py4j", "torch"]
+    assert left_out == {}
+
+
+def test_torch_is_left_out_without_a_run_and_says_so() -> None:
+    chosen, left_out = select((), RouteOptions())
+    assert "torch" not in [route.name for route in chosen]
+    assert left_out == {"torch": "needs --run RUN"}
+
+
+def test_a_route_that_was_asked_for_is_never_left_out() -> None:
+    chosen, left_out = select(("torch",), RouteOptions())
+    assert [route.name for route in chosen] == ["torch"]
+    assert left_out == {}
+
+
+def test_an_unknown_name_is_a_usage_error() -> None:
+    with pytest.raises(UserError, match="grpc") as caught:
+        select(("probe", "grpc"), RouteOptions())
+    assert caught.value.exit_code == 2
+    assert "choose from ort, http" in caught.value.remedy
