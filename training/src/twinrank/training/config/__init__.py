@@ -1,0 +1,34 @@
+"""Run files: YAML read strictly into plain dataclasses. Only the recipe sees them; libraries take flat arguments."""
+
+from twinrank.training.config._run_config import (
+    BaselineConfig,
+    DataConfig,
+    EvaluationConfig,
+    ModelConfig,
+    RequestsConfig,
+    RunConfig,
+    SampleConfig,
+    SourceConfig,
+    TableConfig,
+    TrainingConfig,
+    VocabularyConfig,
+    read_config,
+)
+from twinrank.training.config._strict import ConfigError, read_strictly
+
+__all__ = [
+    "BaselineConfig",
+    "ConfigError",
+    "DataConfig",
+    "EvaluationConfig",
+    "ModelConfig",
+    "RequestsConfig",
+    "RunConfig",
+    "SampleConfig",
+    "SourceConfig",
+    "TableConfig",
+    "TrainingConfig",
+    "VocabularyConfig",
+    "read_config",
+    "read_strictly",
+]

@@ -1,0 +1,261 @@
+"""The shape of a run file, and the bounds of its numbers. What the keys mean: training/README.md."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from twinrank.training.config._strict import ConfigError, read_strictly
+
+
+def _require(condition: bool, rule: str) -> None:
+    if not condition:
+        raise ValueError(rule)
+
+
+@dataclass(frozen=True)
+class InteractionsConfig:
+    """The file of events and the names of its columns."""
+
+    file: str
+    user: str
+    item: str
+    time: str
+    time_unit: str
+    rating: str | None = None
+    delimiter: str = "\t"
+
+    def __post_init__(self) -> None:
+        _require(self.time_unit in ("s", "ms"), f"time_unit must be 's' or 'ms', not {self.time_unit!r}")
+        _require(len(self.delimiter) == 1, "delimiter must be one character")
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """A side table: its file, the column that identifies rows, and for items the column of titles."""
+
+    file: str
+    key: str
+    title: str | None = None
+    delimiter: str = "\t"
+
+    def __post_init__(self) -> None:
+        _require(len(self.delimiter) == 1, "delimiter must be one character")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where events come from: a packaged set by name, or a directory of one's own."""
+
+    interactions: InteractionsConfig
+    set: str | None = None
+    path: str | None = None
+    users: TableConfig | None = None
+    items: TableConfig | None = None
+
+    def __post_init__(self) -> None:
+        _require((self.set is None) != (self.path is None), "give either `set` or `path`")
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Fractions of all events at which validation and test begin."""
+
+    validation_at: float
+    test_at: float
+
+
+@dataclass(frozen=True)
+class RequestsConfig:
+    """How many requests a user gets in each period, and how often popularity is refreshed."""
+
+    training_per_user: int
+    evaluation_per_user: int
+    snapshot_hours: int = 24
+
+    def __post_init__(self) -> None:
+        _require(min(self.training_per_user, self.evaluation_per_user, self.snapshot_hours) >= 1, "all must be >= 1")
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Where a feature's values come from; see `twinrank.training.data.FeatureSource`."""
+
+    kind: str
+    column: str | None = None
+    separator: str | None = None
+    absent: tuple[str, ...] = ()
+    window_days: int | None = None
+
+    def __post_init__(self) -> None:
+        kinds = ("user", "item", "users", "items", "history_item", "history_time", "request_time", "popularity")
+        _require(self.kind in kinds, f"kind must be one of {kinds}, not {self.kind!r}")
+        _require(self.window_days is None or self.window_days >= 1, "window_days must be >= 1")
+
+
+@dataclass(frozen=True)
+class VocabularyConfig:
+    """A vocabulary: the features whose training values it holds, and how rare they may be."""
+
+    dtype: str
+    features: tuple[str, ...]
+    min_count: int = 1
+    max_size: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.dtype in ("string", "int64"), f"dtype must be 'string' or 'int64', not {self.dtype!r}")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The ranker; see `twinrank.training.models.SlateRanker`."""
+
+    item: str
+    history: str
+    history_mask: str
+    width: int
+    small_width: int
+    hidden: tuple[int, ...]
+    dropout: float
+    history_dropout: float
+    score_weights: Mapping[str, float]
+    history_extras: tuple[str, ...] = ()
+    list_masks: Mapping[str, str] = field(default_factory=dict)
+    widths: Mapping[str, int] = field(default_factory=dict)
+    unseen_rates: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require(len(self.hidden) == 2, "hidden must be two widths")
+        sizes = (self.width, self.small_width, *self.hidden, *self.widths.values())
+        _require(min(sizes) >= 1, "all widths must be >= 1")
+        rates = (self.dropout, self.history_dropout, *self.unseen_rates.values())
+        _require(all(0 <= rate < 1 for rate in rates), "rates must be at least 0 and below 1")
+        _require(len(self.score_weights) >= 1, "score_weights must name at least one head")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Sampling, losses and optimisation; see `twinrank.training.trainer`."""
+
+    batch_size: int
+    positives: int
+    horizon: int
+    negatives: int
+    negative_power: float
+    epochs: int
+    patience: int
+    learning_rate: float
+    weight_decay: float
+    liked: Mapping[str, float] = field(default_factory=dict)
+    liked_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        counts = (self.batch_size, self.positives, self.horizon, self.negatives, self.epochs, self.patience)
+        _require(min(counts) >= 1, "counts must be >= 1")
+        _require(self.learning_rate > 0, "learning_rate must be > 0")
+        _require(min(self.weight_decay, self.negative_power, self.liked_weight) >= 0, "weights must be >= 0")
+
+
+@dataclass(frozen=True)
+class BaselineConfig:
+    """Grids from which validation chooses each baseline's one parameter."""
+
+    recent_days: tuple[int, ...]
+    ease_regularisation: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _require(bool(self.recent_days) and min(self.recent_days) >= 1, "recent_days must be days >= 1")
+        _require(
+            bool(self.ease_regularisation) and min(self.ease_regularisation) > 0, "ease_regularisation must be > 0"
+        )
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """The cut-off of nDCG and recall, and what the ranker is compared with."""
+
+    k: int
+    baselines: BaselineConfig
+
+    def __post_init__(self) -> None:
+        _require(self.k >= 1, "k must be >= 1")
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Sample requests for goldens and demos: how many of each kind, and the sizes of the ordinary ones."""
+
+    full_catalogue: int
+    ordinary: int
+    single: int
+    smallest: int
+    largest: int
+
+    def __post_init__(self) -> None:
+        _require(min(self.full_catalogue, self.ordinary, self.single) >= 0, "counts must be >= 0")
+        _require(1 <= self.smallest <= self.largest, "sizes must satisfy 1 <= smallest <= largest")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole run. `features` and `transforms` stay mappings: the schema and the transforms check them."""
+
+    name: str
+    seed: int
+    threads: int
+    max_candidates: int
+    data: DataConfig
+    split: SplitConfig
+    requests: RequestsConfig
+    features: tuple[object, ...]
+    vocabularies: Mapping[str, VocabularyConfig]
+    transforms: tuple[object, ...]
+    model: ModelConfig
+    training: TrainingConfig
+    evaluation: EvaluationConfig
+    samples: SampleConfig
+
+    def __post_init__(self) -> None:
+        _require(self.seed >= 0 and self.threads >= 1, "seed must be >= 0 and threads >= 1")
+        _require(self.max_candidates >= 1, "max_candidates must be >= 1")
+        unknown = sorted(set(self.training.liked) - set(self.model.score_weights))
+        _require(not unknown, f"training.liked names {unknown}, which model.score_weights does not")
+        heads = tuple(self.model.score_weights)
+        untrained = sorted(set(heads[1:]) - set(self.training.liked))
+        _require(not untrained, f"nothing trains the heads {untrained}: name them in training.liked")
+
+
+def _repeated_keys(node: Any, problems: list[str]) -> None:
+    # Plain YAML silently keeps the last of two equal keys.
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        line = node.start_mark.line + 1
+        problems.extend(
+            f"line {line}: the key {key!r} is given twice" for key in {k for k in keys if keys.count(k) > 1}
+        )
+        for _, value in node.value:
+            _repeated_keys(value, problems)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _repeated_keys(value, problems)
+
+
+def read_config(text: str) -> tuple[RunConfig, dict[str, Any]]:
+    """Reads a run file.
+
+    Returns:
+        The configuration, and the mapping it was read from, for provenance.
+
+    Raises:
+        ConfigError: if it is not YAML, or anything in it is unknown, absent, of another type or out of bounds.
+    """
+    try:
+        problems: list[str] = []
+        _repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), problems)
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError([f"not YAML: {error}"]) from error
+    if problems:
+        raise ConfigError(sorted(problems))
+    return read_strictly(RunConfig, document, where="run"), document

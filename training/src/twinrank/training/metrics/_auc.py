@@ -1,0 +1,31 @@
+"""AUC: the chance that a relevant item scores above one that is not (Mann-Whitney U, ties count half)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+
+def auc(
+    scores: NDArray[np.floating[Any]], relevant: NDArray[np.bool_], allowed: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Area under the ROC curve of each query, over its allowed items.
+
+    Args:
+        scores: shape [q, n].
+        relevant: shape [q, n].
+        allowed: shape [q, n].
+
+    Returns:
+        Shape [q], in [0, 1]; NaN where all allowed items are relevant or none is.
+    """
+    result = np.full(len(scores), np.nan)
+    for query in range(len(scores)):
+        inside = allowed[query]
+        positive = relevant[query, inside]
+        good, bad = int(positive.sum()), int((~positive).sum())
+        if good and bad:
+            ranks = rankdata(scores[query, inside])
+            result[query] = (ranks[positive].sum() - good * (good + 1) / 2) / (good * bad)
+    return result
