@@ -1,0 +1,167 @@
+"""Makes models/: the tiny bundle's model, spoiled in one way each, for cases.json; --check compares (see README.md)."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+HERE = Path(__file__).resolve().parent
+BASE = "../vectors/bundles/tiny/1"
+DATA = "model.onnx.data"
+# The one table of the tiny bundle that every golden reads: the rows of its users.
+USERS = np.array([8, 0, 9, 10, 11], "<f4").tobytes()
+
+
+def good_model() -> onnx.ModelProto:
+    """The tiny bundle's model."""
+    return onnx.load_model_from_string((HERE / BASE / "model.onnx").read_bytes())
+
+
+def skeleton(*nodes: onnx.NodeProto, initializers: list[onnx.TensorProto] | None = None) -> onnx.ModelProto:
+    """A model with tiny's interface and these nodes: enough for whatever happens before a session exists."""
+    model = good_model()
+    del model.graph.node[:]
+    del model.graph.initializer[:]
+    # The declared outputs are made of nothing but the score's input, so that the model would even run.
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(initializers or [])
+    zero = numpy_helper.from_array(np.array(0, np.int64), "zero")
+    model.graph.initializer.append(zero)
+    for value in model.graph.output:
+        model.graph.node.append(helper.make_node("Gather", ["candidate.f32", "zero"], [f"{value.name}.raw"], axis=1))
+        to = value.type.tensor_type.elem_type
+        model.graph.node.append(helper.make_node("Cast", [f"{value.name}.raw"], [value.name], to=to))
+    return model
+
+
+def external(
+    location: str, keys: dict[str, str] | None = None, name: str = "outside", count: int = 2
+) -> onnx.TensorProto:
+    """A float32 initialiser that says its values are elsewhere."""
+    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=[count], data_location=TensorProto.EXTERNAL)
+    for key, value in {"location": location, **(keys or {"offset": "0", "length": "8"})}.items():
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def nested(depth: int, op: str) -> onnx.NodeProto:
+    """If in If in If …, ``depth`` levels of subgraphs, the innermost holding one node ``op``."""
+    inner = helper.make_node(op, ["zero"], ["deep"])
+    output = [helper.make_tensor_value_info("deep", TensorProto.INT64, [])]
+    for level in range(depth):
+        deeper = helper.make_graph([inner], f"level{level}", [], output)
+        flat = helper.make_graph([helper.make_node("Identity", ["zero"], ["deep"])], f"flat{level}", [], output)
+        inner = helper.make_node("If", ["yes"], ["deep"], then_branch=deeper, else_branch=flat)
+    return inner
+
+
+def models() -> dict[str, onnx.ModelProto]:
+    """The spoiled models by file name."""
+    made: dict[str, onnx.ModelProto] = {}
+
+    made["ir-14"] = skeleton()
+    made["ir-14"].ir_version = 14
+    made["opset-28"] = skeleton()
+    made["opset-28"].opset_import[0].version = 28
+    made["custom-domain"] = skeleton(helper.make_node("Steal", ["candidate.f32"], ["s"], domain="com.example"))
+    made["custom-domain"].opset_import.add(domain="com.example", version=1)
+    made["contrib-operator"] = skeleton(helper.make_node("Gelu", ["candidate.f32"], ["s"], domain="com.microsoft"))
+    made["contrib-operator"].opset_import.add(domain="com.microsoft", version=1)
+    made["domain-alias"] = skeleton()
+    made["domain-alias"].opset_import[0].domain = "ai.onnx"
+    made["unlisted-operator"] = skeleton(helper.make_node("RandomNormal", [], ["s"], shape=[1]))
+    made["operator-of-later-opset"] = skeleton(
+        helper.make_node("Attention", ["candidate.f32", "candidate.f32", "candidate.f32"], ["s"])
+    )
+    made["operator-not-imported"] = skeleton(helper.make_node("Gelu", ["candidate.f32"], ["s"]))
+    del made["operator-not-imported"].opset_import[:]
+    made["operator-not-imported"].opset_import.add(domain="ai.onnx.ml", version=4)
+
+    body = [helper.make_node("Identity", ["a"], ["b"])]
+    function = helper.make_function("local", "F", ["a"], ["b"], body, [helper.make_opsetid("", 20)])
+    made["local-function"] = skeleton()
+    made["local-function"].functions.append(function)
+    made["training-graph"] = skeleton()
+    made["training-graph"].training_info.add().algorithm.name = "steps"
+
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    made["forbidden-in-subgraph"] = skeleton(nested(2, "Loop"), initializers=[yes])
+    made["nested-9"] = skeleton(nested(9, "Identity"), initializers=[yes])
+
+    made["external-weights"] = good_model()
+    for tensor in made["external-weights"].graph.initializer:
+        if tensor.raw_data == USERS:
+            tensor.CopyFrom(external(DATA, {"offset": "0", "length": str(len(USERS))}, tensor.name, len(USERS) // 4))
+    made["external-elsewhere"] = skeleton(initializers=[external("weights.bin")])
+    made["external-parent"] = skeleton(initializers=[external("../model.onnx.data")])
+    made["external-absolute"] = skeleton(initializers=[external("/etc/hostname")])
+    made["external-data"] = skeleton(initializers=[external(DATA)])
+    made["external-beyond"] = skeleton(initializers=[external(DATA, {"offset": "8", "length": "8"})])
+    made["external-unknown-key"] = skeleton(initializers=[external(DATA, {"length": "8", "checksum": "0"})])
+    attribute = helper.make_node("Constant", [], ["s"])
+    attribute.attribute.add(name="value", type=onnx.AttributeProto.TENSOR, t=external(DATA))
+    made["external-attribute"] = skeleton(attribute)
+
+    made["sparse-initializer"] = skeleton()
+    sparse = made["sparse-initializer"].graph.sparse_initializer.add()
+    sparse.values.CopyFrom(numpy_helper.from_array(np.ones(1, np.float32), "sparse"))
+    sparse.indices.CopyFrom(numpy_helper.from_array(np.zeros(1, np.int64), "sparse_indices"))
+    sparse.dims.append(3)
+
+    made["input-dtype"] = skeleton()
+    made["input-dtype"].graph.input[0].type.tensor_type.elem_type = TensorProto.INT32
+    made["input-renamed"] = skeleton()
+    made["input-renamed"].graph.input[0].name = "context.ids"
+    made["fixed-candidates"] = skeleton()
+    for value in made["fixed-candidates"].graph.input:
+        dim = value.type.tensor_type.shape.dim[0]
+        if dim.HasField("dim_param"):
+            dim.dim_value = 7
+    made["output-missing"] = skeleton()
+    del made["output-missing"].graph.output[-1]
+    made["outputs-swapped"] = skeleton()
+    first, second = (made["outputs-swapped"].graph.output[i].name for i in (0, 1))
+    made["outputs-swapped"].graph.output[0].name = second
+    made["outputs-swapped"].graph.output[1].name = first
+
+    made["unrunnable"] = skeleton(helper.make_node("Add", ["candidate.i64", "candidate.f32"], ["s"]))
+    made["other-weight"] = good_model()
+    for tensor in made["other-weight"].graph.initializer:
+        if tensor.raw_data == USERS:
+            tensor.raw_data = bytes([USERS[0] ^ 1]) + USERS[1:]
+    made["other-model"] = skeleton()
+    return made
+
+
+def main() -> int:
+    """Writes the models, or with ``--check`` says which differ."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    check = parser.parse_args().check
+    made = {f"models/{name}.onnx": model.SerializeToString(deterministic=True) for name, model in models().items()}
+    present = {f"models/{path.name}" for path in (HERE / "models").glob("*.onnx")}
+    stale = 0
+    for path in sorted(present | made.keys()):
+        if check:
+            if path not in made or path not in present or (HERE / path).read_bytes() != made[path]:
+                print(f"{path} differs from its generator: run generate_models.py", file=sys.stderr)
+                stale = 1
+        elif path in made:
+            (HERE / path).parent.mkdir(exist_ok=True)
+            (HERE / path).write_bytes(made[path])
+        else:
+            (HERE / path).unlink()
+    cases = json.loads((HERE / "cases.json").read_bytes())["cases"]
+    used = {op["from"] for case in cases for op in case["ops"] if op["op"] == "copy"}
+    if used != made.keys():
+        print(f"models and cases.json disagree about {sorted(used ^ made.keys())}", file=sys.stderr)
+        stale = 1
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main())
