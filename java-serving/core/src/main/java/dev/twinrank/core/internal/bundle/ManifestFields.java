@@ -90,6 +90,9 @@ final class ManifestFields {
               "group", text(Names.GROUP),
               "nonfinite", bool()));
 
+  /** The schema. */
+  static final Check SCHEMA = closed(Map.of("features", array(FEATURE, 1, Integer.MAX_VALUE)));
+
   /** The whole manifest. The packing is compared with the one that the schema gives. */
   static final Check MANIFEST =
       closed(
@@ -101,7 +104,7 @@ final class ManifestFields {
                           "major", integer(FORMAT_MAJOR, FORMAT_MAJOR), "minor", integer(0, INT)))),
               Map.entry("name", text(NAME)),
               Map.entry("runtime", RUNTIME),
-              Map.entry("schema", closed(Map.of("features", array(FEATURE, 1, Integer.MAX_VALUE)))),
+              Map.entry("schema", SCHEMA),
               Map.entry("packing", anyObject()),
               Map.entry(
                   "heads",

@@ -60,7 +60,9 @@ public final class JsonCursor implements AutoCloseable {
       throw new InvalidJson("the text begins with a byte order mark; leave it out", null);
     }
     try {
-      return new JsonCursor(factory.createParser(chars.array(), 0, chars.remaining()));
+      char[] array = chars.array();
+      int length = Surrogates.unescape(array, chars.remaining());
+      return new JsonCursor(factory.createParser(array, 0, length));
     } catch (IOException e) {
       throw invalid(e);
     }
