@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 from onnx import ModelProto, ValueInfoProto, helper
 
-from twinrank.training.schema import Packing, Placement, Schema
+from twinrank.training.schema import Packing, Placement, Schema, SchemaError
 from twinrank.training.transforms._builder import IR_VERSION, ML_DOMAIN, ML_OPSET, OPSET, GraphBuilder
 from twinrank.training.transforms._categorical import Lookup
 from twinrank.training.transforms._errors import TransformError
@@ -108,7 +108,12 @@ class FrontGraph:
             TransformError: if the files are not what `save` writes, or contradict each other.
             OSError: if a file cannot be read.
         """
-        return cls(*read_front(path))
+        try:
+            return cls(*read_front(path))
+        except SchemaError as error:
+            raise TransformError([f"{path.name}/front.json, schema: {error}"]) from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TransformError([f"{path.name}/front.json is not what save writes: {error!r}"]) from error
 
     def _build(self) -> tuple[GraphBuilder, list[Encoded]]:
         own_rows: dict[str, tuple[bool, bool]] = {}

@@ -136,7 +136,7 @@ class Standardise:
         yield from _range_problems(*self.clip)
 
     def emit(self, scope: Scope) -> Encoded:
-        """Writes Sub, Div, Clip, Cast: element by element, each exactly rounded, so no batch changes a bit."""
+        """Writes Sub, Div, comparisons, Cast: by element, each exactly rounded, so no batch changes a bit."""
         builder = scope.builder
         aligned, value, nan = _number(scope, self.feature)
         value = builder.op("Sub", value, builder.constant(self.mean, np.float64))
@@ -171,7 +171,7 @@ class Clip:
         yield from _range_problems(self.low, self.high)
 
     def emit(self, scope: Scope) -> Encoded:
-        """Writes Clip and Cast."""
+        """Writes two comparisons and a Cast."""
         aligned, value, nan = _number(scope, self.feature)
         clipped = _clipped(scope, value, self.low, self.high)
         return scope.numbers(self.name, scope.builder.cast(clipped, FLOAT), aligned, nan=nan)
@@ -258,8 +258,12 @@ def _number(scope: Scope, name: str) -> tuple[Aligned, str, str | None]:
 
 
 def _clipped(scope: Scope, value: str, low: float, high: float) -> str:
+    # Comparisons, because the Clip operator leaves open which zero it returns where a bound is a zero of another sign.
     builder = scope.builder
-    return builder.op("Clip", value, builder.constant(low, np.float64), builder.constant(high, np.float64))
+    for comparison, bound in (("Less", low), ("Greater", high)):
+        edge = builder.constant(bound, np.float64)
+        value = builder.where(builder.op(comparison, value, edge), edge, value)
+    return value
 
 
 def _range_problems(low: float, high: float) -> Iterator[str]:

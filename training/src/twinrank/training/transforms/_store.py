@@ -77,6 +77,8 @@ def read_front(path: Path) -> tuple[Schema, tuple[Transform, ...]]:
     transforms: list[Transform] = []
     for index, item in enumerate(document["transforms"]):
         where = f"{file.name}, transforms[{index}]"
+        if not isinstance(item, dict):
+            raise TransformError([f"{where} is no object"])
         fields = dict(item)
         kind = _KINDS.get(fields.pop("kind", ""))
         if kind is None:
