@@ -79,3 +79,13 @@ def parity(tiny: Path) -> Callable[..., ParityRun]:
         return verify(bundle_facts(tiny), chosen, routes, options, progress or Heard())
 
     return run
+
+
+@pytest.fixture
+def java_home(tmp_path: Path) -> Path:
+    """A JAVA_HOME whose `java` says that it is version 17 and can do nothing else."""
+    command = tmp_path / "java-home" / "bin" / "java"
+    command.parent.mkdir(parents=True)
+    command.write_text("#!/bin/sh\necho 'openjdk version \"17.0.15\" 2026-01-20' >&2\n", encoding="ascii")
+    command.chmod(0o755)
+    return command.parents[1]

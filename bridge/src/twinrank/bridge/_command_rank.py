@@ -9,12 +9,14 @@ from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from twinrank.bridge._console import console
 from twinrank.bridge._errors import UserError
 from twinrank.export.bundle import Bundle, Scores, open_bundle
+
+_LARGE = 1e6
 
 
 @click.command(
@@ -49,7 +51,7 @@ def rank(
     if as_json:
         click.echo(json.dumps(response(opened, scores), ensure_ascii=False, allow_nan=False))
         return
-    out = Console(highlight=False)
+    out = console()
     ids = [candidate.get(item) for candidate in json.loads(raw)["candidates"]]
     shown = [int(index) for index in scores.order[:top]]
     out.print(slate(scores, shown, [str(value) for value in ids], names), soft_wrap=True)
@@ -88,8 +90,12 @@ def slate(scores: Scores, shown: list[int], ids: list[str], titles: dict[str, st
         table.add_column(name, justify="right", no_wrap=True)
     for place, index in enumerate(shown, start=1):
         values = (scores.score[index], *(values[index] for values in scores.heads.values()))
-        table.add_row(str(place), titles.get(ids[index], ids[index]), *(f"{float(value):.4f}" for value in values))
+        table.add_row(str(place), titles.get(ids[index], ids[index]), *(_shown(float(value)) for value in values))
     return table
+
+
+def _shown(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < _LARGE else f"{value:.3e}"
 
 
 def _number(value: Any) -> float | str:

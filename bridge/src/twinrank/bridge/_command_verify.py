@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from rich.console import Console
 
 from twinrank.bridge import routes as catalogue
 from twinrank.bridge._cases import collect
-from twinrank.bridge._console import notes, progress_for, table, verdict_line
+from twinrank.bridge._console import console, notes, progress_for, table, verdict_line
 from twinrank.bridge._report import to_json
 from twinrank.bridge._scorer import Level, RouteOptions
 from twinrank.bridge._verify import ParityRun, bundle_facts, select
@@ -97,9 +96,7 @@ def verify(
     Runtime in Python.
     """
     options = RouteOptions(require=require, run=run, against=against, gateway=gateway, score_timeout=timeout)
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-    if not out.is_terminal and "COLUMNS" not in os.environ:
-        out = Console(highlight=False, width=120)
+    out, err = console(), Console(stderr=True, highlight=False)
     facts = bundle_facts(bundle)
     chosen, left_out = select(asked, options)
     cases = collect(bundle, run=run, requests=requests, most=max_requests)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,8 @@ from twinrank.bridge import routes as catalogue
 from twinrank.bridge._parity import HeadTally, RouteTally, Status
 from twinrank.bridge._scorer import SCORE
 from twinrank.bridge._verify import ParityRun
+
+_LOG_WIDTH = 120
 
 MARKS: dict[Status, tuple[str, str]] = {
     "equal": ("✓", "green"),
@@ -103,6 +106,13 @@ class LineProgress:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing to end."""
+
+
+def console() -> Console:
+    """Return the console for results: as wide as the terminal, 120 columns in a log."""
+    out = Console(highlight=False)
+    # rich takes 80 for anything that is no terminal, and would cut tables that a log has room for.
+    return out if out.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=_LOG_WIDTH)
 
 
 def progress_for(console: Console) -> LiveProgress | LineProgress:

@@ -27,9 +27,8 @@ def explain(error: BaseException) -> tuple[list[str], int] | None:
     """Return lines and exit code for an error that a person can act on; None for a fault of ours.
 
     The rooms below raise their own exceptions for what a person can change, and a fault of ours shows as a built-in
-    one. They are told
-    apart by where the class is defined, because this module must not load a room, and torch with it, to print its
-    errors.
+    one. They are told apart by where the class is defined: this module must not load a room, and torch with it, to
+    print its errors.
     """
     if isinstance(error, UserError):
         return [f"error [{error.code}] {error.problem}", f"  to do: {error.remedy}"], error.exit_code

@@ -16,7 +16,7 @@ from twinrank.bridge._values import hex_bits, measure
 Status = Literal["equal", "differs", "unknown"]
 
 _KEPT_SWAPS = 20
-_KEPT_SAMPLES = 4_000
+_KEPT_SAMPLES = 1_500
 ULP_EDGES = (0, 1, 2, 4, 8, 16, 32, 64, 256, 1024, 65536)
 """Lower edges of the ULP histogram's bins: 0, 1, 2-3, 4-7, … and the last one open."""
 
@@ -131,7 +131,7 @@ class RouteTally:
         self._differs = self._differs or failure.reason == "refused"
 
     def samples(self) -> tuple[Array, Array]:
-        """Return at most 4,000 pairs (baseline score, route score), float64, evenly spread over all rows."""
+        """Return at most 1,500 pairs (baseline score, route score), float64, evenly spread over all rows."""
         if not self._samples:
             return np.zeros(0), np.zeros(0)
         expected, actual = (np.concatenate([pair[side] for pair in self._samples]) for side in (0, 1))

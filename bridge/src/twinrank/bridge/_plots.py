@@ -20,6 +20,9 @@ from twinrank.bridge._scorer import SCORE, Array
 _STAND_INS = {"#010203": "var(--ink)", "#040506": "var(--soft)", "#070809": "var(--rule)"}
 _SERIES = ("#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05", "#0a0b06")
 _STAND_INS |= {colour: f"var(--series-{place})" for place, colour in enumerate(_SERIES)}
+# Narrower bars, and bins of four digits, have no room for more.
+_LABELLED = 0.5
+_COARSE = 256
 _INK, _SOFT, _RULE = list(_STAND_INS)[:3]
 
 _STYLE: dict[Any, Any] = {
@@ -51,26 +54,27 @@ def ulp_histogram(tally: RouteTally) -> str:
             (place for head in tally.heads.values() for place, count in enumerate(head.histogram) if count), default=0
         )
         shown = min(max(last + 2, 4), len(ULP_EDGES))
-        width = 0.8 / len(tally.heads)
+        width = 0.86 / len(tally.heads)
+        tallest = max(100 * max(head.histogram) / max(head.rows, 1) for head in tally.heads.values())
         for place, head in enumerate(tally.heads.values()):
             share = np.asarray(head.histogram[:shown]) / max(head.rows, 1) * 100
-            left = np.arange(shown) - 0.4 + width * (place + 0.5)
+            left = np.arange(shown) - 0.43 + width * (place + 0.5)
             axes.bar(left, share, width=width * 0.92, color=_SERIES[place % len(_SERIES)], label=head.name)
             for x, height, count in zip(left, share, head.histogram, strict=False):
-                if count:
+                if count and height >= _LABELLED:
                     axes.annotate(
-                        _percent(height),
+                        f"{height:.0f}" if height >= 10 else f"{height:.1f}",
                         (x, height),
                         (0, 2),
                         textcoords="offset points",
                         ha="center",
-                        fontsize=8,
+                        fontsize=7.5,
                         color=_SOFT,
                     )
         axes.set_xticks(range(shown), [_bin(place) for place in range(shown)])
         axes.set_xlabel("units in the last place")
         axes.set_ylabel("% of rows")
-        axes.set_ylim(0, 112)
+        axes.set_ylim(0, 1.15 * tallest)
         axes.legend(loc="upper right", ncols=len(tally.heads))
         return _svg(figure, f"Histogram: distance of {tally.route} from the baseline in units in the last place")
 
@@ -129,14 +133,12 @@ def _reach(expected: Array, actual: Array) -> float:
     return float(np.abs(actual - expected).max()) if len(expected) else 0.0
 
 
-def _percent(share: float) -> str:
-    return f"{share:.1f}" if share >= 0.1 else "<0.1"
-
-
 def _bin(place: int) -> str:
     low = ULP_EDGES[place]
     if place + 1 == len(ULP_EDGES):
-        return f"≥{low}"
+        return f"{low}+"
+    if low >= _COARSE:
+        return f"{low}+"
     high = ULP_EDGES[place + 1] - 1
     return str(low) if low == high else f"{low}-{high}"
 

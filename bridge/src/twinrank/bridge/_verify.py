@@ -137,7 +137,8 @@ def verify(
         expected = [_answer_and_tell(scorer, case, base.name, progress) for case in cases]
     seconds = sum(answer.seconds for answer in expected)
     rows = sum(answer.scored.n for answer in expected if isinstance(answer.scored, RouteScores))
-    progress.finish(base.name, f"{rows:,} rows: the baseline")
+    speed = f", {rows / seconds:,.0f} rows/s" if seconds > 0 else ""
+    progress.finish(base.name, f"{rows:,} rows{speed}: the baseline")
     tallies = [_compare(route, bundle, baseline, cases, expected, options, progress) for route in chosen]
     return ParityRun(bundle, baseline, seconds, rows, tuple(cases), tuple(tallies), dict(left_out or {}))
 
@@ -194,8 +195,8 @@ def _answer_and_tell(scorer: Scorer, case: Case, route: str, progress: Progress)
 def _outcome(tally: RouteTally) -> str:
     if tally.failure is not None:
         return tally.failure.reason
-    speed = f"{tally.rows / tally.seconds:,.0f} rows/s" if tally.seconds > 0 else "no time taken"
-    return f"{tally.rows:,} rows, {speed}: {tally.status}"
+    speed = f", {tally.rows / tally.seconds:,.0f} rows/s" if tally.seconds > 0 else ""
+    return f"{tally.rows:,} rows{speed}: {tally.status}"
 
 
 def bundle_facts(path: Path) -> BundleFacts:

@@ -100,13 +100,13 @@ def _open(bundle: Path, options: RouteOptions) -> Scorer:
     if options.run is None:
         raise RouteFailedError(_NAME, "unavailable", "the torch module lives in the run directory: pass --run RUN")
     try:
-        from twinrank.training.run import load_run
+        from twinrank.training.run import RunError, load_run
     except ImportError as error:
         raise RouteFailedError(_NAME, "unavailable", f"{error}: install twinrank[training]") from error
     try:
         run = load_run(options.run)
-    except (OSError, ValueError, KeyError) as error:
-        raise RouteFailedError(_NAME, "unavailable", f"{options.run} is no readable run: {error}") from error
+    except (OSError, RunError) as error:
+        raise RouteFailedError(_NAME, "unavailable", str(error)) from error
     return _Module(run)
 
 

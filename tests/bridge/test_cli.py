@@ -1,0 +1,263 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import twinrank.bridge.routes as catalogue
+from twinrank.bridge import Route
+from twinrank.bridge._errors import UserError, explain
+from twinrank.bridge.cli import main
+
+COMMANDS = ("data", "train", "export", "verify", "rank", "serve")
+
+
+def call(*arguments: object, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    code = (
+        "import json, sys\nfrom twinrank.bridge.cli import main\n"
+        f"try: main({list(arguments)!r})\nexcept SystemExit: pass\n"
+        "print('\\n' + json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+# ---- the group
+
+
+def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
+    result = call("--help")
+    assert result.exit_code == 0
+    for command in COMMANDS:
+        assert f"\n  {command} " in result.output
+    heavy = {"torch", "onnx", "onnxruntime", "jpype", "py4j", "matplotlib", "jinja2", "rich"}
+    assert not heavy & loaded_by("--help")
+
+
+def test_verify_never_loads_torch() -> None:
+    assert "torch" not in loaded_by("verify", "--help")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    result = call(command, "--help")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"Usage: main {command}") or "Usage:" in result.output
+
+
+@pytest.mark.parametrize("command", ["verify", "rank", "serve"])
+def test_help_shows_examples(command: str) -> None:
+    assert f"  twinrank {command} build/models" in call(command, "--help").output
+
+
+def test_version_is_the_package_version() -> None:
+    assert call("--version").output == "twinrank, version 0.1.0\n"
+
+
+def test_a_wrong_command_is_a_usage_error() -> None:
+    assert call("verfy").exit_code == 2
+
+
+# ---- errors
+
+
+def test_a_user_error_is_two_lines_and_no_traceback(tiny: Path) -> None:
+    result = call("verify", tiny, "--route", "grpc")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[0] == "error [unknown_route] no route grpc"
+    assert result.stderr.splitlines()[1].startswith("  to do: choose from ort, http, jpype")
+    assert "Traceback" not in result.output
+
+
+def test_a_refused_bundle_names_every_problem(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    result = call("verify", tmp_path / "1")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error [file_missing]")
+    assert "manifest.json" in result.stderr
+
+
+def test_a_fault_of_ours_keeps_its_traceback() -> None:
+    assert explain(ValueError("a bug")) is None
+    assert explain(KeyError("a bug")) is None
+
+
+def test_an_error_of_another_room_is_one_line() -> None:
+    from twinrank.training.schema import ScoringError
+
+    told = explain(ScoringError("wrong_type", "age is a string", "age", 3))
+    assert told == (["error [wrong_type] age is a string (feature 'age', candidate 3)"], 1)
+
+
+def test_a_command_whose_package_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_: str) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("importlib.import_module", absent)
+    result = call("train", "--help")
+    assert result.exit_code == 1
+    assert "[missing_package]" in result.output
+    assert "needs torch: install twinrank" in result.output
+
+
+# ---- verify
+
+
+@pytest.fixture
+def planted(fake: Callable[[str], Route], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes every fault a route of the catalogue."""
+    real_names, real_route = catalogue.names, catalogue.route
+    faults = ("none", "flipped_bit", "crash")
+    monkeypatch.setattr(catalogue, "names", lambda: (*real_names(), *faults))
+    monkeypatch.setattr(catalogue, "route", lambda name: fake(name) if name in faults else real_route(name))
+
+
+@pytest.mark.usefixtures("planted")
+@pytest.mark.parametrize(
+    ("routes", "exit_code", "word"),
+    [
+        (("none",), 0, "EQUAL  0 differing bits between ort and none in 20 rows"),
+        (("none", "flipped_bit"), 1, "DIFFERS  flipped_bit (values) from ort"),
+        (("none", "crash"), 2, "COULD NOT TELL  crash gave no proof"),
+    ],
+)
+def test_verify_prints_a_table_a_verdict_and_where_the_report_is(
+    routes: tuple[str, ...], exit_code: int, word: str, tiny: Path, tmp_path: Path
+) -> None:
+    flags = [flag for name in routes for flag in ("--route", name)]
+    result = call("verify", tiny, *flags, "--report", tmp_path / "out")
+    assert result.exit_code == exit_code, result.output
+    assert word in result.stdout
+    assert result.stdout.index("route") < result.stdout.index(word) < result.stdout.index("report.html")
+    told = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert told["exit_code"] == exit_code
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "report.json"]
+    assert "none   opening" in result.stderr, "progress goes to stderr"
+
+
+@pytest.mark.usefixtures("planted")
+def test_the_table_fits_eighty_columns(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = call("verify", tiny, "--route", "none", "--report", tmp_path)
+    table = result.stdout[: result.stdout.index("EQUAL")]
+    assert max(len(line.rstrip()) for line in table.splitlines()) <= 80
+    assert "…" not in table
+    for column in ("route", "head", "rows", "diff bits", "max ULP", "max abs", "order", "errors", "host"):
+        assert column in table
+
+
+@pytest.mark.usefixtures("planted")
+def test_requests_of_a_file_join_the_goldens(tiny: Path, tmp_path: Path) -> None:
+    golden = (tiny / "goldens" / "requests.jsonl").read_bytes().split(b"\n")[1]
+    requests = tmp_path / "requests.jsonl"
+    requests.write_bytes(b"\n".join([golden] * 5))
+    arguments = ("verify", tiny, "--route", "none", "--requests", requests, "--report", tmp_path)
+    call(*arguments)
+    assert report_of(tmp_path)["requests"] == {"count": 21, "by_source": {"golden": 16, "file": 5}}
+    call(*arguments, "--max-requests", 2)
+    assert report_of(tmp_path)["requests"]["by_source"]["file"] == 2
+
+
+def report_of(folder: Path) -> dict[str, dict[str, object]]:
+    told: dict[str, dict[str, object]] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return told
+
+
+def test_an_empty_file_of_requests_is_refused(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    result = call("verify", tiny, "--route", "probe", "--requests", tmp_path / "empty")
+    assert result.exit_code == 2
+    assert "error [requests_empty]" in result.stderr
+
+
+def test_torch_without_a_run_could_not_tell(tiny: Path, tmp_path: Path) -> None:
+    result = call("verify", tiny, "--route", "torch", "--report", tmp_path)
+    assert result.exit_code == 2
+    assert "pass --run RUN" in result.stdout
+
+
+# ---- rank
+
+
+@pytest.fixture
+def request_file(tiny: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "request.json"
+    path.write_bytes((tiny / "goldens" / "requests.jsonl").read_bytes().split(b"\n")[0])
+    return path
+
+
+def test_rank_prints_the_contracts_response_with_exact_numbers(tiny: Path, request_file: Path) -> None:
+    result = call("rank", tiny, "--request", request_file, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert list(told) == ["model", "version", "bundle", "verification", "candidates", "ranking", "dropped"]
+    assert (told["model"], told["version"], told["verification"]) == ("tiny", 1, "verified-bits")
+    expected = json.loads((tiny / "goldens" / "rankings.jsonl").read_bytes().split(b"\n")[0])
+    assert [entry["index"] for entry in told["ranking"]] == expected["order"]
+    # the first golden stores watched = 412c0000 = 10.75
+    assert told["ranking"][0]["heads"]["watched"] == 10.75
+
+
+def test_rank_prints_titles(tiny: Path, request_file: Path, tmp_path: Path) -> None:
+    titles = tmp_path / "items.json"
+    request = json.loads(request_file.read_bytes())
+    request["candidates"][0]["item"] = "apple"
+    titles.write_text(json.dumps({"apple": "An Apple (1996)"}), encoding="utf-8")
+    result = call(
+        "rank", tiny, "--request", "-", "--titles", titles, "--item", "item", stdin=json.dumps(request).encode() + b"\n"
+    )
+    assert result.exit_code == 0, result.output
+    assert "An Apple (1996)" in result.stdout
+    assert "tiny/1 verified-bits" in result.stdout
+
+
+def test_rank_names_what_is_wrong_with_a_request(tiny: Path) -> None:
+    result = call("rank", tiny, "--request", "-", stdin=b"[1")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error [invalid_json]")
+
+
+def test_titles_that_are_no_object_are_refused(tiny: Path, request_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "titles").write_text("[]", encoding="utf-8")
+    result = call("rank", tiny, "--request", request_file, "--titles", tmp_path / "titles")
+    assert result.exit_code == 2
+    assert "error [titles_unreadable]" in result.stderr
+
+
+# ---- serve
+
+
+def test_serve_without_a_jar_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, java_home: Path) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(java_home))
+    monkeypatch.setenv("TWINRANK_JARS", str(tmp_path))
+    result = call("serve", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error [java_missing] no twinrank-server-*-all.jar")
+    assert "to do: run `make jar`" in result.stderr
+
+
+def test_serve_becomes_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, java_home: Path) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(java_home))
+    monkeypatch.setenv("TWINRANK_JARS", str(tmp_path))
+    jar = tmp_path / "twinrank-server-0.1.0-all.jar"
+    jar.touch()
+    seen: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, command: seen.append(command))
+    result = call("serve", tmp_path, "--port", 0, "--max-body", 5)
+    assert result.exit_code == 0, result.output
+    options = ["--host", "127.0.0.1", "--port", "0", "--require", "bits", "--max-body", "5"]
+    assert seen == [[str(java_home / "bin" / "java"), "-jar", str(jar), "--models", str(tmp_path), *options]]
+
+
+def test_user_errors_carry_their_facts() -> None:
+    error = UserError("code", "what", "do", exit_code=1)
+    assert (error.code, error.problem, error.remedy, error.exit_code) == ("code", "what", "do", 1)
+    assert isinstance(main, click.Group)
