@@ -114,6 +114,17 @@ class Scope:
             self._sources[name] = self._read(self.packing.schema.feature(name))
         return self._sources[name]
 
+    def mask(self, feature: Feature) -> str:
+        """Returns the bool [r, L] mask of a list feature: which positions hold elements."""
+        if feature.list is None:
+            raise ValueError(f"feature {feature.name!r} is no list")
+        owner = feature.name if feature.group is None else f"{feature.group}:{feature.placement}"
+        if owner not in self._masks:
+            positions = self.builder.constant(np.arange(feature.list.max_length), np.int64)
+            length = self.builder.unsqueeze(self.length(feature), 1)
+            self._masks[owner] = self.builder.op("Less", positions, length)
+        return self._masks[owner]
+
     def length(self, feature: Feature) -> str:
         """Returns the int64 [r] lengths of a list feature (its group's, if it has one)."""
         return self._flat(feature, "length")
@@ -191,7 +202,7 @@ class Scope:
             value = builder.op("Gather", block.name, builder.constant(column.offset, np.int64), axis=axis)
         if feature.list is not None:
             # Lists have no state to look at: a default is [], which is packed as length 0.
-            return Source(feature, value, None, None, self._mask(feature))
+            return Source(feature, value, None, None, self.mask(feature))
         flags: list[str | None] = []
         for policy, state in ((feature.missing, 0), (feature.invalid, 2)):
             flag = None
@@ -206,16 +217,6 @@ class Scope:
     def _default(self, feature: Feature, value: object, block: Block) -> str:
         number = string_key(str(value)) if feature.dtype == "string" else value
         return self.builder.constant(np.array(number), np.dtype(block.dtype))
-
-    def _mask(self, feature: Feature) -> str:
-        if feature.list is None:
-            raise ValueError(f"feature {feature.name!r} is no list")
-        owner = feature.name if feature.group is None else f"{feature.group}:{feature.placement}"
-        if owner not in self._masks:
-            positions = self.builder.constant(np.arange(feature.list.max_length), np.int64)
-            length = self.builder.unsqueeze(self.length(feature), 1)
-            self._masks[owner] = self.builder.op("Less", positions, length)
-        return self._masks[owner]
 
     def _flat(self, feature: Feature, role: Literal["length", "state"]) -> str:
         block, column = self._column(feature, role)

@@ -34,9 +34,10 @@ class SequenceMask:
 
     def emit(self, scope: Scope) -> Encoded:
         """Writes the comparison of positions with the length column."""
-        aligned = scope.align(self.inputs)
-        mask = scope.builder.cast(str(aligned.mask), FLOAT)
-        return scope.encoded(self.name, mask, "float32", aligned, None)
+        feature = scope.packing.schema.feature(self.feature)
+        limit = 0 if feature.list is None else feature.list.max_length
+        spec = EncodedSpec(self.name, feature.placement, "float32", (-1, limit), None)
+        return Encoded(scope.builder.cast(scope.mask(feature), FLOAT), spec)
 
 
 @dataclass(frozen=True)
