@@ -95,6 +95,13 @@ def cases() -> list[Case]:
         Case("depth 65 of objects", TINY, b'{"a":' * 65 + b"1" + b"}" * 65, BAD),
         Case("depth 64 of objects is JSON", TINY, b'{"a":' * 64 + b"1" + b"}" * 64, error("invalid_request")),
         Case("a hundred thousand open brackets", TINY, b"[" * 100_000, BAD),
+        Case("depth 65 behind a string that ends in a backslash", TINY, nested(64).replace(b"[]", b'["\\\\",[]]'), BAD),
+        Case(
+            "depth 64 behind a string that ends in a backslash",
+            TINY,
+            nested(63).replace(b"[]", b'["\\\\",[]]'),
+            error("invalid_request"),
+        ),
         Case(
             "brackets in strings do not nest",
             [feature("s", "candidate", "string", invalid=ERROR)],

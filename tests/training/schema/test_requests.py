@@ -250,7 +250,13 @@ for attempt in (
 
 
 def test_depth_is_counted_before_the_decoder_recurses() -> None:
-    for raw in (b"[" * 10**6, b'{"a":' * 10**5, b'"\\\\"' + b"[" * 10**5, b"[" * 65 + b"]" * 65):
+    for raw in (
+        b"[" * 10**6,
+        b'{"a":' * 10**5,
+        b'["\\\\",' + b"[" * 10**5,
+        b'["\\\\\\"",' + b"[" * 10**5,
+        b"[" * 65 + b"]" * 65,
+    ):
         with pytest.raises(ScoringError) as caught:
             read_request(raw, SCHEMA, max_candidates=1)
         assert caught.value.code == "invalid_json"
