@@ -17,7 +17,7 @@ import java.util.Map;
  * Native memory for one run at a time: a direct buffer for each input and output, kept between runs
  * and grown when a larger slate comes. Not thread-safe.
  */
-final class Workspace {
+class Workspace {
   private final OrtEnvironment environment;
   private final List<Block> blocks;
   private final List<Output> outputs;
@@ -82,7 +82,8 @@ final class Workspace {
     tensors.values().forEach(OnnxTensor::close);
   }
 
-  private OnnxTensor tensor(ByteBuffer memory, long[] shape, DType dtype) throws OrtException {
+  /** Makes one tensor over direct memory; tests make it fail. */
+  OnnxTensor tensor(ByteBuffer memory, long[] shape, DType dtype) throws OrtException {
     OnnxJavaType type =
         switch (dtype) {
           case FLOAT32 -> OnnxJavaType.FLOAT;

@@ -1,0 +1,28 @@
+package dev.twinrank.embedder;
+
+import dev.twinrank.core.Model;
+import dev.twinrank.core.ModelOptions;
+import dev.twinrank.core.ModelOptions.Require;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+
+/** An application that knows only what the module exports. */
+final class Embedder {
+  private Embedder() {}
+
+  public static void main(String[] args) throws ReflectiveOperationException {
+    Module module = Model.class.getModule();
+    System.out.println("module " + module.getName());
+    System.out.println("exports " + module.getDescriptor().exports());
+    System.out.println(
+        "internals "
+            + (module.isExported("dev.twinrank.core.internal.pack", Embedder.class.getModule())
+                ? "exported"
+                : "closed"));
+    ModelOptions options = ModelOptions.builder().require(Require.REFERENCE).build();
+    try (Model model = Model.open(Path.of(args[0]), options)) {
+      byte[] request = args[1].getBytes(StandardCharsets.UTF_8);
+      System.out.println("ranked " + model.rank(model.parse(request)).entries().size());
+    }
+  }
+}
