@@ -15,8 +15,8 @@ import java.util.Arrays;
 import java.util.Set;
 
 /**
- * Port and token as {@code {"host", "port", "token", "pid", "protocol"}}, in a file that no one but its owner could ever
- * open: it has its permissions before it has its content.
+ * Port and token as {@code {"host", "port", "token", "pid", "protocol"}}, in a file that no one but
+ * its owner could ever open: it has its permissions before it has its content.
  */
 final class ConnectionFile {
   private static final JsonFactory JSON = new JsonFactory();

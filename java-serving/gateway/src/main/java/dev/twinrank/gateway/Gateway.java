@@ -10,16 +10,20 @@ import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import py4j.CallbackClient;
 import py4j.GatewayServer;
 
 /**
- * A door for Python into this JVM: Py4J on 127.0.0.1, opened with a token that is in a file only the owner reads.
+ * A door for Python into this JVM: Py4J on 127.0.0.1, opened with a token that is in a file only
+ * the owner reads.
  *
- * <p><strong>Whoever holds the token runs any code in this JVM.</strong> Py4J lets its client call every method of every
- * class, {@code Runtime.exec} among them, with this process's rights; nothing here narrows that, and a token that has
- * leaked is this process given away. Open it where the people who read the file may do that anyway, for as long as a
- * verification runs, and close it after. It is never part of the HTTP server.
+ * <p><strong>Whoever holds the token runs any code in this JVM.</strong> Py4J lets its client call
+ * every method of every class, {@code Runtime.exec} among them, with this process's rights; nothing
+ * here narrows that, and a token that has leaked is this process given away. Open it where the
+ * people who read the file may do that anyway, for as long as a verification runs, and close it
+ * after. It is never part of the HTTP server.
  *
  * <p>A service verifies its own live scorer in place:
  *
@@ -29,7 +33,8 @@ import py4j.GatewayServer;
  * }
  * }</pre>
  *
- * <p>Thread-safe. Its threads are daemons: an open gateway does not keep the JVM alive. All clients share one testee.
+ * <p>Thread-safe. Its threads are daemons: an open gateway does not keep the JVM alive. All clients
+ * share one testee.
  *
  * @since 0.1
  */
@@ -49,7 +54,8 @@ public final class Gateway implements AutoCloseable {
     String token = token();
     server = started(new GatewayEntry(testee), options.port(), token);
     try {
-      connectionFile = ConnectionFile.write(options.connectionFile(), HOST, server.getListeningPort(), token);
+      connectionFile =
+          ConnectionFile.write(options.connectionFile(), HOST, server.getListeningPort(), token);
     } catch (IOException | RuntimeException e) {
       server.shutdown();
       throw e;
@@ -57,19 +63,22 @@ public final class Gateway implements AutoCloseable {
   }
 
   /**
-   * Opens a gateway to a model that is in use. Frames speak of that model only, {@code load} loads no other, and the
-   * model stays its owner's to close.
+   * Opens a gateway to a model that is in use. Frames speak of that model only, {@code load} loads
+   * no other, and the model stays its owner's to close.
    *
-   * @throws UncheckedIOException if the port is taken or the connection file cannot be written for the owner alone
+   * @throws UncheckedIOException if the port is taken or the connection file cannot be written for
+   *     the owner alone
    */
   public static Gateway open(Model model, GatewayOptions options) {
     return open(options, Testee.attachedTo(model));
   }
 
   /**
-   * Opens a gateway without a model: {@code load} opens bundles, and closing the gateway closes them.
+   * Opens a gateway without a model: {@code load} opens bundles, and closing the gateway closes
+   * them.
    *
-   * @throws UncheckedIOException if the port is taken or the connection file cannot be written for the owner alone
+   * @throws UncheckedIOException if the port is taken or the connection file cannot be written for
+   *     the owner alone
    */
   public static Gateway open(GatewayOptions options) {
     return open(options, new Testee());
@@ -93,7 +102,10 @@ public final class Gateway implements AutoCloseable {
     return server.getListeningPort();
   }
 
-  /** Removes the connection file, ends all connections and waits for a frame that is being answered. Idempotent. */
+  /**
+   * Removes the connection file, ends all connections and waits for a frame that is being answered.
+   * Idempotent.
+   */
   @Override
   public void close() {
     if (!closed.compareAndSet(false, true)) {
@@ -102,7 +114,8 @@ public final class Gateway implements AutoCloseable {
     try {
       connectionFile.remove();
     } catch (IOException e) {
-      throw new UncheckedIOException("the connection file cannot be removed; its token is void all the same", e);
+      throw new UncheckedIOException(
+          "the connection file cannot be removed; its token is void all the same", e);
     } finally {
       server.shutdown();
       testee.close();
@@ -116,7 +129,8 @@ public final class Gateway implements AutoCloseable {
   }
 
   // Py4J starts plain threads, which are daemons only if the thread that starts them is one.
-  private static GatewayServer started(GatewayEntry entry, int port, String token) throws IOException {
+  private static GatewayServer started(GatewayEntry entry, int port, String token)
+      throws IOException {
     CompletableFuture<GatewayServer> started = new CompletableFuture<>();
     Thread starter =
         new Thread(
@@ -127,6 +141,7 @@ public final class Gateway implements AutoCloseable {
                         .javaAddress(loopback())
                         .javaPort(port)
                         .authToken(token)
+                        .callbackClient(noCallbacks())
                         .build();
                 server.start();
                 started.complete(server);
@@ -140,8 +155,15 @@ public final class Gateway implements AutoCloseable {
     try {
       return started.join();
     } catch (CompletionException e) {
-      throw new IOException("%s:%d: %s".formatted(HOST, port, e.getCause().getMessage()), e.getCause());
+      throw new IOException(
+          "%s:%d: %s".formatted(HOST, port, e.getCause().getMessage()), e.getCause());
     }
+  }
+
+  // Python is never called back; the usual client would start a thread for that which keeps the JVM
+  // alive.
+  private static CallbackClient noCallbacks() throws UnknownHostException {
+    return new CallbackClient(GatewayServer.DEFAULT_PYTHON_PORT, loopback(), 0, TimeUnit.SECONDS);
   }
 
   private static InetAddress loopback() throws UnknownHostException {

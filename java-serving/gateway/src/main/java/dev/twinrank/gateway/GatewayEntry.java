@@ -3,7 +3,8 @@ package dev.twinrank.gateway;
 import dev.twinrank.probe.Testee;
 
 /**
- * What Python finds as {@code gateway.entry_point}: the probe protocol, one frame a call. Thread-safe.
+ * What Python finds as {@code gateway.entry_point}: the probe protocol, one frame a call.
+ * Thread-safe.
  *
  * <p>Public only because Py4J calls it by reflection; Java code uses {@link Testee}.
  *

@@ -21,8 +21,8 @@ import picocli.CommandLine.Spec;
 /**
  * A JVM that is nothing but a gateway, until SIGTERM, SIGINT or, if asked, the end of stdin.
  *
- * <p>Exit status: 0 at the end of stdin, 1 if it cannot start, 2 for a wrong option, 143 after SIGTERM, 130 after
- * SIGINT.
+ * <p>Exit status: 0 at the end of stdin, 1 if it cannot start, 2 for a wrong option, 143 after
+ * SIGTERM, 130 after SIGINT.
  *
  * @since 0.1
  */
@@ -48,7 +48,8 @@ public final class GatewayMain implements Callable<Integer> {
       names = "--connection-file",
       required = true,
       paramLabel = "FILE",
-      description = "where port and token are written, readable by the owner only; removed at the end")
+      description =
+          "where port and token are written, readable by the owner only; removed at the end")
   private Path connectionFile;
 
   @Option(
@@ -63,12 +64,16 @@ public final class GatewayMain implements Callable<Integer> {
       description = "how much --bundle must prove: ${COMPLETION-CANDIDATES} (${DEFAULT-VALUE})")
   private RequireOption require;
 
-  @Option(names = "--port", defaultValue = "0", description = "port; 0 takes a free one (${DEFAULT-VALUE})")
+  @Option(
+      names = "--port",
+      defaultValue = "0",
+      description = "port; 0 takes a free one (${DEFAULT-VALUE})")
   private int port;
 
   @Option(
       names = "--until-stdin-ends",
-      description = "end when stdin does, so that a parent that dies does not leave a gateway behind")
+      description =
+          "end when stdin does, so that a parent that dies does not leave a gateway behind")
   private boolean untilStdinEnds;
 
   /**
@@ -95,7 +100,10 @@ public final class GatewayMain implements Callable<Integer> {
         new CountDownLatch(1).await();
       }
       return 0;
-    } catch (BundleException | IllegalArgumentException | IllegalStateException | UncheckedIOException e) {
+    } catch (BundleException
+        | IllegalArgumentException
+        | IllegalStateException
+        | UncheckedIOException e) {
       err.println("twinrank-gateway cannot start: " + e.getMessage());
       return CANNOT_START;
     }
@@ -107,6 +115,8 @@ public final class GatewayMain implements Callable<Integer> {
   }
 
   private ModelOptions modelOptions() {
-    return ModelOptions.builder().require(Require.valueOf(require.name().toUpperCase(Locale.ROOT))).build();
+    return ModelOptions.builder()
+        .require(Require.valueOf(require.name().toUpperCase(Locale.ROOT)))
+        .build();
   }
 }

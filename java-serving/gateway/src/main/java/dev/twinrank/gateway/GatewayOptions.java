@@ -6,7 +6,8 @@ import java.util.Objects;
 /**
  * Where a gateway listens and where it says so. Immutable and thread-safe.
  *
- * @param connectionFile where port and token are written; its directory exists and only trusted users write to it
+ * @param connectionFile where port and token are written; its directory exists and only trusted
+ *     users write to it
  * @param port the port on 127.0.0.1; 0 takes a free one
  * @since 0.1
  */
