@@ -133,6 +133,12 @@ def test_the_graph_is_valid_and_allowed_and_named_as_the_packing_says() -> None:
     assert [item.name for item in model.graph.output] == [f"encoded.{transform.name}" for transform in TRANSFORMS]
 
 
+def test_equal_constants_are_stored_once() -> None:
+    initializers = FrontGraph(SCHEMA, TRANSFORMS).to_onnx().graph.initializer
+    contents = {(item.data_type, tuple(item.dims), item.raw_data) for item in initializers}
+    assert len(contents) == len(initializers) > 10
+
+
 def test_a_lookups_default_is_the_unseen_row() -> None:
     model = FrontGraph(SCHEMA, TRANSFORMS).to_onnx()
     encoders = [node for node in model.graph.node if node.op_type == "LabelEncoder"]
