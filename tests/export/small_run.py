@@ -107,13 +107,14 @@ def requests(count: int = 30) -> tuple[bytes, ...]:
     """Slates of 1 to 40 candidates, written by arithmetic alone."""
     made = []
     for r in range(count):
-        context: dict[str, Any] = {"user": ["ann", "bob", "cyd", "dan"][r % 4], "when": 1_600_000_000_000 + r * 7_000_000}
+        when = 1_600_000_000_000 + r * 7_000_000
+        context: dict[str, Any] = {"user": ["ann", "bob", "cyd", "dan"][r % 4], "when": when}
         if r % 3:
             context["income"] = r / 7
         if r % 5:
             past = range(r % 7)
             context["history_item"] = [ITEMS[(r * 3 + j) % 40] for j in past]
-            context["history_time"] = [context["when"] - j * 1_000_000 for j in past]
+            context["history_time"] = [when - j * 1_000_000 for j in past]
         candidates = []
         for i in range(40 if r % 6 == 5 else r % 9 + 1):
             one = {"item": ITEMS[(r + i) % 40], "price": i / 3 - 2, "genres": ["Comedy", "Crime", "Noir"][: i % 4]}

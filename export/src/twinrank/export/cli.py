@@ -63,6 +63,8 @@ def _summary(bundle: Bundle, opened: float) -> Table:
     manifest = bundle.manifest
     evidence = manifest.document["evidence"]
     table = Table(show_header=False, title=f"{bundle.name} {bundle.version}", title_justify="left")
+    table.add_column()
+    table.add_column(overflow="fold")
     size = sum(entry.size for entry in manifest.files.values())
     table.add_row("digest", bundle.digest)
     table.add_row("size", f"{size / 1e6:.2f} MB in {len(manifest.files) + 2} files")

@@ -19,6 +19,7 @@ from twinrank.export.bundle._bundle import Bundle, Require, Scores, open_bundle
 from twinrank.export.bundle._goldens import Expectation, Golden
 from twinrank.export.bundle._graph import Operators, operators
 from twinrank.export.bundle._host import host_class, outputs_digest
+from twinrank.export.bundle._json import dump_document
 from twinrank.export.bundle._layout import read_manifest
 from twinrank.export.bundle._manifest import FileEntry, Head, Manifest, SessionSettings, Tolerance
 from twinrank.export.bundle._problems import BUNDLE_CODES, BundleError, Problem
@@ -53,6 +54,7 @@ __all__ = [
     "bundle_files",
     "canonical_bits",
     "compare_bits",
+    "dump_document",
     "host_class",
     "open_bundle",
     "operators",

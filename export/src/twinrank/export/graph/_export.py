@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import numpy as np
 import onnx
 
 from twinrank.export.bundle import (
+    BundleError,
     Draft,
     Evidence,
     FloatArray,
@@ -21,6 +21,7 @@ from twinrank.export.bundle import (
     host_class,
     open_bundle,
     operators,
+    read_manifest,
     runtime_release,
     versions_of,
     write_bundle,
@@ -31,6 +32,7 @@ from twinrank.export.graph._goldens import GoldenMaker, choose_goldens
 from twinrank.export.graph._invariance import check_invariance
 from twinrank.export.graph._reference import measure_reference
 from twinrank.export.graph._slates import Blocks, size_of, take
+from twinrank.export.graph._source import source_digest, tool_versions
 from twinrank.export.graph._trace import TRACED_CANDIDATES, trace
 from twinrank.training.schema import Packing, ScoringError, pack, read_request
 
@@ -40,16 +42,14 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 """Told what an export does next."""
 
-_TOOLS = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "torch")
-
 
 def export_run(
     run: TrainedRun, models_dir: Path | str, *, version: int | None = None, progress: Progress | None = None
 ) -> Path:
     """Exports a trained run, proves it, and writes it as ``<models_dir>/<name>/<version>``.
 
-    The same run on one host class gives the same bytes. If the newest version already has exactly these bytes, no
-    version is added and its path is returned.
+    The same run on one host class gives the same bytes. If the newest version was made from exactly this run, by this
+    code and these libraries on this host class, it is opened again and no version is added.
 
     Args:
         run: what training left.
@@ -66,22 +66,29 @@ def export_run(
         BundleError: if what was made does not open; nothing was left behind.
     """
     tell = progress or _silent
-    files = build_files(run, progress=tell)
     models = Path(models_dir)
     existing = versions_of(models / run.name)
-    same = version if version is not None else (existing[-1] if existing else None)
-    if same in existing and _digest_of(models / run.name / str(same)) == files["manifest.sha256"]:
-        tell(f"version {same} has exactly this content: opening it again")
-        path = models / run.name / str(same)
-        open_bundle(path)
-        return path
     number = version if version is not None else (existing[-1] + 1 if existing else 1)
+    candidate = models / run.name / str(version if version is not None else number - 1)
+    source = source_digest(run)
+    if _made_from(candidate, source):
+        tell(f"version {candidate.name} was made from exactly this run: opening it again")
+        open_bundle(candidate)
+        return candidate
+    if number in existing:
+        raise FileExistsError(f"{models / run.name / str(number)} exists, and nothing in a bundle changes")
+    files = build_files(run, source=source, progress=tell)
     tell("writing, and opening what was written")
     return write_bundle(models, run.name, number, files, verify=open_bundle)
 
 
-def build_files(run: TrainedRun, *, progress: Progress) -> dict[str, bytes]:
+def build_files(run: TrainedRun, *, source: str, progress: Progress) -> dict[str, bytes]:
     """Every file of the run's bundle by relative path, its evidence measured on this host.
+
+    Args:
+        run: what training left.
+        source: its ``source_digest``.
+        progress: told each step.
 
     Raises:
         ExportError: if the run cannot become a bundle.
@@ -101,7 +108,6 @@ def build_files(run: TrainedRun, *, progress: Progress) -> dict[str, bytes]:
     progress("choosing goldens")
     maker = GoldenMaker(execute, run.schema, run.max_candidates, [reference.scales[name] for name in outputs])
     goldens = choose_goldens(maker, run.requests, run.schema, run.max_candidates)
-    versions = {name: metadata.version(name) for name in _TOOLS}
     draft = Draft(
         name=run.name,
         schema=run.schema,
@@ -110,7 +116,10 @@ def build_files(run: TrainedRun, *, progress: Progress) -> dict[str, bytes]:
         model=model,
         goldens=goldens,
         evidence=Evidence(host_class(), reference.rows, reference.tolerances, invariance.sizes, invariance.compared),
-        provenance={**run.provenance, "export": {"versions": versions, "traced_candidates": TRACED_CANDIDATES}},
+        provenance={
+            **run.provenance,
+            "export": {"source": source, "traced_candidates": TRACED_CANDIDATES, "versions": tool_versions()},
+        },
         max_candidates=run.max_candidates,
         release=runtime_release(),
     )
@@ -189,6 +198,11 @@ def _silent(step: str) -> None:
     del step
 
 
-def _digest_of(path: Path) -> bytes:
-    digest = path / "manifest.sha256"
-    return digest.read_bytes() if digest.is_file() else b""
+def _made_from(path: Path, source: str) -> bool:
+    """Whether a bundle lies at ``path`` whose provenance names this source; a damaged one does not count."""
+    try:
+        provenance = read_manifest(path).document["provenance"]
+    except BundleError:
+        return False
+    export = provenance.get("export")
+    return isinstance(export, dict) and export.get("source") == source

@@ -1,0 +1,84 @@
+"""Every hostile bundle gets the code that the contract says, and what must load loads."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile_bundles import HOSTILE, OPERATIONS, load_cases, make_bundle
+
+from twinrank.export.bundle import BUNDLE_CODES, BundleError, open_bundle, read_manifest
+
+BASE, CASES = load_cases()
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in CASES])
+def test_a_spoiled_bundle_is_refused_with_its_code(case: dict[str, Any], tmp_path: Path) -> None:
+    root = make_bundle(BASE, case, tmp_path)
+    if case["expect"] is None:
+        assert open_bundle(root, require=case["require"]).verification == case["state"]
+        return
+    with pytest.raises(BundleError) as caught:
+        open_bundle(root, require=case["require"])
+    assert caught.value.code == case["expect"], str(caught.value)
+    assert str(tmp_path) not in str(caught.value), "a problem names a path inside the bundle"
+
+
+def test_the_corpus_covers_every_code_and_operation() -> None:
+    assert len(CASES) >= 150
+    assert len({case["name"] for case in CASES}) == len(CASES)
+    assert {case["expect"] for case in CASES} == {None, *BUNDLE_CODES}
+    used = {op["op"] for case in CASES for op in case["ops"]}
+    assert used == set(OPERATIONS)
+    assert all((HOSTILE / op["from"]).is_file() for case in CASES for op in case["ops"] if op["op"] == "copy")
+
+
+def test_all_problems_of_a_phase_are_reported_and_the_primary_comes_first(tmp_path: Path) -> None:
+    ops = [
+        {"op": "flip_bit", "path": "goldens/test_data_set_0/input_0.pb", "byte": -1, "bit": 0},
+        {"op": "truncate", "path": "model.onnx", "size": 10},
+        {"op": "append", "path": "goldens/requests.jsonl", "text": "{}\n"},
+    ]
+    root = make_bundle(BASE, {"ops": ops, "reseal": ["manifest"], "rehost": True}, tmp_path)
+    with pytest.raises(BundleError) as caught:
+        open_bundle(root)
+    assert [(problem.code, problem.path) for problem in caught.value.problems] == [
+        ("size_mismatch", "goldens/requests.jsonl"),
+        ("size_mismatch", "model.onnx"),
+        ("digest_mismatch", "goldens/test_data_set_0/input_0.pb"),
+    ]
+
+
+def test_all_fields_that_are_wrong_are_named_by_pointer(tmp_path: Path) -> None:
+    ops = [
+        {"op": "set_json", "path": "manifest.json", "pointer": "/heads/1/dtype", "value": "int8"},
+        {"op": "set_json", "path": "manifest.json", "pointer": "/max_candidates", "value": 0},
+        {"op": "remove_json", "path": "manifest.json", "pointer": "/score"},
+        {"op": "set_json", "path": "manifest.json", "pointer": "/extra", "value": 1},
+    ]
+    root = make_bundle(BASE, {"ops": ops, "reseal": ["manifest"], "rehost": True}, tmp_path)
+    with pytest.raises(BundleError) as caught:
+        read_manifest(root)
+    assert [problem.path for problem in caught.value.problems] == [
+        "manifest.json#/extra",
+        "manifest.json#/heads/1/dtype",
+        "manifest.json#/max_candidates",
+        "manifest.json#/score",
+    ]
+
+
+def test_a_message_says_what_was_given_what_is_allowed_where_and_what_to_do(own_tiny: Path) -> None:
+    (own_tiny / "model.onnx").unlink()
+    with pytest.raises(
+        BundleError, match=r"file_missing: model\.onnx: manifest\.json lists it; fetch the bundle again"
+    ):
+        open_bundle(own_tiny)
+
+
+def test_what_is_no_directory_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError) as caught:
+        open_bundle(tmp_path / "absent")
+    assert caught.value.code == "file_missing"
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BundleError) as caught:
+        open_bundle(tmp_path / "file")
+    assert caught.value.code == "not_a_regular_file"
