@@ -13,12 +13,12 @@ from twinrank.bridge._process import Child
 from twinrank.bridge._scorer import Reason, Route, RouteFailedError, RouteOptions, Scorer
 from twinrank.bridge._testee import FrameScorer
 
-__all__ = ["ROUTE", "open_command"]
+__all__ = ["ROUTE", "Pipe", "open_command"]
 
 _NAME = "probe"
 
 
-class _Pipe:
+class Pipe:
     """The probe's process as a transport. A reader thread makes every wait bounded."""
 
     def __init__(self, command: list[str]) -> None:
@@ -81,7 +81,7 @@ def open_command(command: list[str], bundle: Path, options: RouteOptions) -> Sco
         RouteFailedError: as `Route.open`.
     """
     try:
-        pipe = _Pipe(command)
+        pipe = Pipe(command)
     except OSError as error:
         raise RouteFailedError(_NAME, "unavailable", f"{command[0]} cannot be started: {error}") from error
     return FrameScorer(_NAME, pipe, bundle, options)

@@ -1,0 +1,228 @@
+import html.parser
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twinrank.bridge import Facts, Route, RouteError, RouteScores
+from twinrank.bridge._html import render
+from twinrank.bridge._report import to_json
+from twinrank.bridge._verify import ParityRun
+from twinrank.bridge.routes import route
+
+Fake = Callable[[str], Route]
+Parity = Callable[..., ParityRun]
+
+
+HEAD_FIELDS = (
+    "name",
+    "dtype",
+    "allowed",
+    "rows",
+    "differing_rows",
+    "differing_bits",
+    "beyond",
+    "max_ulp",
+    "max_abs",
+    "ulp_histogram",
+)
+
+
+class _Near:
+    """A reference that is one unit in the last place off in every second value, as torch is."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+
+    def facts(self) -> Facts:
+        return Facts("Module of run <b>planted</b>", "torch 0", details={"threads": "1"})
+
+    def pack(self, raw: bytes) -> None:
+        del raw
+
+    def score(self, raw: bytes) -> RouteScores | RouteError:
+        answer = self._inner.score(raw)  # type: ignore[attr-defined]
+        if isinstance(answer, RouteError):
+            return answer
+        outputs = {name: np.array(values) for name, values in answer.outputs.items()}
+        # Below 4, a unit in the last place is at most 2.4e-7: inside tiny's tolerance of 1e-6.
+        small = np.abs(outputs["risky"]) < 4
+        outputs["risky"][small] = np.nextafter(outputs["risky"][small], np.float32(8))
+        return RouteScores(answer.n, outputs, answer.order, answer.dropped, answer.known)
+
+    def __enter__(self) -> "_Near":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
+def near(path: Path, options: object) -> _Near:
+    return _Near(route("ort").open(path, options))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def mixed(fake: Fake, parity: Parity) -> ParityRun:
+    reference = Route("torch", "a planted reference", "reference", near)  # type: ignore[arg-type]
+    return parity([fake("none"), fake("flipped_bit"), fake("crash"), reference])
+
+
+def test_the_json_has_the_documented_fields(mixed: ParityRun) -> None:
+    told = to_json(mixed)
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    # README.md documents these; a change of the set is a change of `report`.
+    assert told["report"] == 1
+    assert set(told) == {
+        "report",
+        "verdict",
+        "exit_code",
+        "bundle",
+        "requests",
+        "baseline",
+        "routes",
+        "left_out",
+        "ulp_edges",
+    }
+    assert set(told["bundle"]) == {"name", "version", "digest", "host_class", "outputs"}
+    assert set(told["baseline"]) == {"route", "rows", "seconds", "facts"}
+    for side in told["routes"]:
+        assert set(side) == {
+            "route",
+            "level",
+            "status",
+            "facts",
+            "requests",
+            "rows",
+            "seconds",
+            "heads",
+            "order",
+            "errors",
+            "packed",
+            "first_difference",
+            "largest_difference",
+            "failure",
+        }
+        assert {frozenset(head) for head in side["heads"]} == {frozenset(HEAD_FIELDS)}
+        for head in side["heads"]:
+            assert sum(head["ulp_histogram"]) == head["rows"]
+
+
+def test_the_readme_documents_every_field(mixed: ParityRun) -> None:
+    readme = (Path(__file__).parents[2] / "bridge" / "README.md").read_text(encoding="utf-8")
+
+    def names(value: object) -> set[str]:
+        if isinstance(value, dict):
+            free = {"details", "by_source", "left_out"}
+            inner = (names(item) for key, item in value.items() if key not in free)
+            return set(value).union(*inner)
+        return set().union(*(names(item) for item in value)) if isinstance(value, list) else set()
+
+    missing = sorted(name for name in names(to_json(mixed)) if f"`{name}`" not in readme)
+    assert not missing, f"bridge/README.md does not document {missing}"
+
+
+def test_the_verdict_and_its_evidence_are_in_the_json(mixed: ParityRun) -> None:
+    told = to_json(mixed)
+    assert (told["verdict"], told["exit_code"]) == ("differs", 1)
+    by_name = {side["route"]: side for side in told["routes"]}
+    assert [by_name[name]["status"] for name in ("none", "flipped_bit", "crash", "torch")] == [
+        "equal",
+        "differs",
+        "unknown",
+        "equal",
+    ]
+    first = by_name["flipped_bit"]["first_difference"]
+    assert (first["kind"], first["expected_bits"], first["actual_bits"]) == ("value", "412c0000", "412c0001")
+    assert json.loads(first["raw"])["context"], "the request that shows it, to try again"
+    assert by_name["crash"]["failure"]["reason"] == "crashed"
+    assert "planted" in by_name["crash"]["failure"]["stderr"]
+    risky = next(head for head in by_name["torch"]["heads"] if head["name"] == "risky")
+    assert risky["allowed"] == 1e-6
+    assert risky["differing_rows"] > 0
+    assert risky["beyond"] == 0
+
+
+class _Page(html.parser.HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.stack: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "br", "path", "use", "rect", "line", "circle"}:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.stack and self.stack[-1] == tag:
+            self.stack.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self.stack[-1:] != ["style"]:
+            self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def page(mixed: ParityRun) -> str:
+    return render(mixed)
+
+
+def test_the_page_needs_nothing_from_anywhere(page: str) -> None:
+    parsed = _Page(page)
+    tags = {tag for tag, _ in parsed.tags}
+    assert not tags & {"script", "link", "iframe", "object", "embed", "img"}
+    outside = [
+        (tag, name, value)
+        for tag, attributes in parsed.tags
+        for name, value in attributes.items()
+        if name in {"src", "href", "xlink:href", "action"} and not (value or "").startswith("#")
+    ]
+    assert not outside
+    assert "@import" not in page
+    assert not re.findall(r"url\((?!#)", page)
+
+
+def test_the_page_says_the_verdict_first(page: str) -> None:
+    words = [word.strip() for word in _Page(page).words if word.strip()]
+    assert words[0] == "differs: parity of tiny/1", "the title, which a browser's tab shows"
+    assert words.index("Differs") < words.index("Every route, every head")
+    assert "flipped_bit (values) from ort; no proof from crash" in words
+
+
+def test_the_page_shows_both_sides_of_the_first_difference(page: str) -> None:
+    for text in ("412c0000", "412c0001", "10.75", "planted: the testee leaves", "sha256:"):
+        assert text in page
+
+
+def test_the_page_is_readable_without_eyes_or_light(page: str) -> None:
+    parsed = _Page(page)
+    assert ("html", {"lang": "en"}) in parsed.tags
+    assert "prefers-color-scheme: dark" in page
+    for tag, attributes in parsed.tags:
+        if tag == "th":
+            assert attributes.get("scope") in {"col", "row", "rowgroup"}
+    svgs = [attributes for tag, attributes in parsed.tags if tag == "svg"]
+    assert svgs, "a route that differs somewhere has plots"
+    for attributes in svgs:
+        assert attributes.get("role") == "img"
+        assert attributes.get("aria-label")
+
+
+def test_plots_take_their_colours_from_the_page(page: str) -> None:
+    svg = page[page.index("<svg") : page.rindex("</svg>")]
+    assert "var(--ink)" in svg
+    assert "var(--series-0)" in svg
+    assert not re.findall(r"#(?:010203|040506|070809|0a0b0\d)", svg)
+
+
+def test_what_a_route_says_is_text_and_never_markup(page: str) -> None:
+    assert "Module of run &lt;b&gt;planted&lt;/b&gt;" in page
+
+
+def test_the_same_run_gives_the_same_page(mixed: ParityRun, page: str) -> None:
+    assert render(mixed) == page
