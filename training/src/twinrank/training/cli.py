@@ -26,9 +26,10 @@ def _fail(console: Console, error: Exception, code: int) -> None:
 @click.command()
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The run directory.")
+@click.option("--seed", type=click.IntRange(min=0), help="Instead of the configuration's seed.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
 @click.option("--force", is_flag=True, help="Discard what an earlier run left in the directory.")
-def train(config: Path, out: Path, *, resume: bool, force: bool) -> None:
+def train(config: Path, out: Path, *, seed: int | None, resume: bool, force: bool) -> None:
     """Train a ranker as CONFIG says.
 
     A finished run of the same configuration and data is not trained again. Exit codes: 0 done, 1 data or run problem,
@@ -48,7 +49,7 @@ def train(config: Path, out: Path, *, resume: bool, force: bool) -> None:
     try:
         text = config.read_text(encoding="utf-8")
         with TrainingProgress(console) as listener:
-            outcome = run_recipe(text, out, cache=_cache(), listener=listener, resume=resume, force=force)
+            outcome = run_recipe(text, out, cache=_cache(), listener=listener, seed=seed, resume=resume, force=force)
     except (ConfigError, UnicodeDecodeError) as error:
         _fail(console, error, 2)
     except (DataError, RecipeError, RunError, CheckpointError) as error:

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 
 def auc(
@@ -22,10 +21,10 @@ def auc(
     """
     result = np.full(len(scores), np.nan)
     for query in range(len(scores)):
-        inside = allowed[query]
-        positive = relevant[query, inside]
-        good, bad = int(positive.sum()), int((~positive).sum())
-        if good and bad:
-            ranks = rankdata(scores[query, inside])
-            result[query] = (ranks[positive].sum() - good * (good + 1) / 2) / (good * bad)
+        positive = scores[query, relevant[query] & allowed[query]]
+        negative = np.sort(scores[query, ~relevant[query] & allowed[query]])
+        if len(positive) and len(negative):
+            below = np.searchsorted(negative, positive, side="left")
+            not_above = np.searchsorted(negative, positive, side="right")
+            result[query] = (below + not_above).mean() / (2 * len(negative))
     return result

@@ -103,14 +103,16 @@ class SlateRanker(nn.Module):
         )
         self.pool = RecencyPool(width=width + small_width * len(self._history_extras), out=width)
         self.context = Fields(context, widths=sizes, masks={}, dropout=dropout)
-        self.candidate = Fields(candidate, widths=sizes, masks=list_masks, dropout=dropout)
+        # Dropout on every candidate would cost more than the products behind it, and measured no better.
+        self.candidate = Fields(candidate, widths=sizes, masks=list_masks, dropout=0.0)
         self.dropout = nn.Dropout(dropout)
         first, second = hidden
         context_width = width + self.context.width
         self.query = nn.Linear(context_width, width)
         self.key = nn.Linear(self.candidate.width, width)
         self.hidden_context = nn.Linear(context_width, first)
-        self.hidden_candidate = nn.Linear(self.candidate.width + width, first, bias=False)
+        self.hidden_candidate = nn.Linear(self.candidate.width, first, bias=False)
+        self.hidden_cross = nn.Linear(width, first, bias=False)
         self.hidden = nn.Linear(first, second)
         self.out = nn.Linear(second, len(heads))
         self.bias = nn.Embedding(_rows(specs[item]), 1)
@@ -150,7 +152,7 @@ class SlateRanker(nn.Module):
             }
             encoded = {**encoded, **unseen}
         events = [self.events[name](encoded[name]) for name in (self._history, *self._history_extras)]
-        pooled = self.pool(self.dropout(torch.cat(events, dim=-1)), mask)  # [b, width]
+        pooled = self.pool(torch.cat(events, dim=-1), mask)  # [b, width]
         context: Tensor = torch.cat([self.dropout(pooled), self.context(encoded)], dim=-1)
         return context
 
@@ -158,7 +160,7 @@ class SlateRanker(nn.Module):
         # context: [1, c] against candidates [n, x], or [b, 1, c] against [b, m, x]
         candidate = self.candidate(encoded)
         cross = self.key(candidate) * self.query(context)
-        layer = self.hidden_candidate(torch.cat([candidate, cross], dim=-1)) + self.hidden_context(context)
+        layer = self.hidden_candidate(candidate) + self.hidden_cross(cross) + self.hidden_context(context)
         layer = self.activation(self.hidden(self.dropout(self.activation(layer))))
         logits = self.out(layer)
         direct = cross.sum(dim=-1) + self.bias(encoded[self._item]).squeeze(-1)

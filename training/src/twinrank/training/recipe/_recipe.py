@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from twinrank.training.config import ConfigError, RunConfig, read_config
 from twinrank.training.data import (
     FeatureData,
@@ -61,7 +63,14 @@ class Outcome:
 
 
 def train(
-    text: str, out: Path, *, cache: Path, listener: Listener, resume: bool = False, force: bool = False
+    text: str,
+    out: Path,
+    *,
+    cache: Path,
+    listener: Listener,
+    seed: int | None = None,
+    resume: bool = False,
+    force: bool = False,
 ) -> Outcome:
     """Trains the run that a run file describes, or finds it trained.
 
@@ -70,6 +79,7 @@ def train(
         out: the run directory, made if absent.
         cache: of packaged data sets.
         listener: told how it goes.
+        seed: instead of the run file's; the run directory's config.yaml then says so.
         resume: go on from the checkpoint of an interrupted run of the same configuration and data.
         force: discard what an earlier run left in `out`.
 
@@ -81,6 +91,9 @@ def train(
         CheckpointError: if the checkpoint cannot be resumed from.
     """
     config, settings = read_config(text)
+    if seed is not None:
+        text = yaml.safe_dump({**settings, "seed": seed}, sort_keys=False, allow_unicode=True)
+        config, settings = read_config(text)
     data = load_data(config.data, cache=cache, listener=listener)
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     described = json.dumps([settings, data.digests, versions], sort_keys=True)

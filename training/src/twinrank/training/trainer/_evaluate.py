@@ -1,6 +1,5 @@
 """The one evaluation for rankers and baselines: the whole catalogue ranked, what the user already met left out."""
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +18,7 @@ class Scorer(Protocol):
         """Scores, shape [len(rows), items], higher is better."""
 
 
-def evaluate(scorer: Scorer, requests: Requests, *, k: int, seen: Callable[[], None] | None = None) -> dict[str, float]:
+def evaluate(scorer: Scorer, requests: Requests, *, k: int) -> dict[str, float]:
     """Means of nDCG@k, R@k and AUC over requests.
 
     Ranked is the whole catalogue without the items of the user's history. Relevant is what the user met after the
@@ -29,7 +28,6 @@ def evaluate(scorer: Scorer, requests: Requests, *, k: int, seen: Callable[[], N
         scorer: what to evaluate.
         requests: where.
         k: cut-off of nDCG and recall.
-        seen: called after each chunk of requests, for progress.
 
     Raises:
         DataError: if no request has a relevant item.
@@ -53,8 +51,6 @@ def evaluate(scorer: Scorer, requests: Requests, *, k: int, seen: Callable[[], N
             totals[f"ndcg@{k}"].append(ndcg(ranked, counts))
             totals[f"recall@{k}"].append(recall(ranked, counts))
             totals["auc"].append(auc(scores, relevant, allowed))
-        if seen is not None:
-            seen()
     if not totals["auc"]:
         raise DataError("no request has a relevant item; place requests where users meet items that are new to them.")
     means = {name: float(np.nanmean(np.concatenate(parts))) for name, parts in totals.items()}

@@ -97,7 +97,7 @@ def fit(
         CheckpointError: if a checkpoint cannot be resumed from.
         FloatingPointError: if the loss is not finite.
     """
-    optimizer = torch.optim.AdamW(_parameter_groups(module, weight_decay), lr=learning_rate)
+    optimizer = torch.optim.AdamW(_parameter_groups(module, weight_decay), lr=learning_rate, fused=True)
     random = np.random.default_rng(seed)
     best = _copy(module)
     done: list[EpochReport] = []
