@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -189,7 +190,33 @@ def test_the_operator_list_knows_versions() -> None:
     assert not operators().permits("", "Loop", 20)
 
 
+def test_many_problems_of_one_code_do_not_hide_another(own_tiny: Path) -> None:
+    model = onnx.load_model_from_string((own_tiny / "model.onnx").read_bytes())
+    model.graph.node.extend(onnx.NodeProto(op_type="Loop", name=f"loop{i}") for i in range(50))
+    del model.graph.output[-1]
+    (own_tiny / "model.onnx").write_bytes(model.SerializeToString())
+    seal(own_tiny)
+    with pytest.raises(BundleError) as caught:
+        open_bundle(own_tiny)
+    codes = [problem.code for problem in caught.value.problems]
+    assert codes == ["graph_invalid"] + ["graph_forbidden"] * 20
+
+
+def test_what_lies_in_a_bundle_under_no_printable_name_can_be_reported(own_tiny: Path) -> None:
+    (own_tiny / os.fsdecode(b"goldens/\xff")).write_bytes(b"")
+    with pytest.raises(BundleError) as caught:
+        open_bundle(own_tiny)
+    assert caught.value.code == "file_unexpected"
+    assert str(caught.value).encode()
+
+
 # ---- reference level
+
+
+def seal(root: Path) -> None:
+    reseal(root, rewrite=False)
+    digest = hashlib.sha256((root / "manifest.json").read_bytes()).hexdigest()
+    (root / "manifest.sha256").write_text(digest + "\n", encoding="utf-8", newline="\n")
 
 
 def shifted(tiny: Path, tmp_path: Path, a: float, by: float) -> Path:
@@ -202,9 +229,7 @@ def shifted(tiny: Path, tmp_path: Path, a: float, by: float) -> Path:
     (found,) = (tensor for tensor in model.graph.initializer if tensor.raw_data == table.tobytes())
     found.raw_data = (table + np.float32(by)).tobytes()
     (root / "model.onnx").write_bytes(model.SerializeToString())
-    reseal(root, rewrite=False)
-    digest = hashlib.sha256((root / "manifest.json").read_bytes()).hexdigest()
-    (root / "manifest.sha256").write_text(digest + "\n", encoding="utf-8")
+    seal(root)
     return root
 
 

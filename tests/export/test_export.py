@@ -211,7 +211,7 @@ class Training(SmallRanker):
     ("module", "reason", "words"),
     [
         (Variant, "batch_variant", r"'watched'.*the first node that depends on the slate is back\.\d+\.(MatMul|Gemm)"),
-        (Baked, "shape_baked_in", "candidates"),
+        (Baked, "shape_baked_in", "a leading axis of 7"),
         (Bags, "operator_forbidden", "Loop|Sequence"),
         (Different, "reference_differs", "differs by 0.01"),
         (Reordered, "outputs_differ_from_heads", "the score last"),

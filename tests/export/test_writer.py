@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +73,8 @@ def draft(rows: int = 8, request: bytes = REQUEST) -> Draft:
     blocks = pack(checked, Packing.of(SCHEMA))
     outputs = tuple(Runner(model.SerializeToString(), SessionSettings()).run(blocks))
     order, dropped = order_of(outputs[-1])
-    expected = Expectation(checked.n, None, tuple(blocks.values()), outputs, tuple(order), tuple(dropped))
+    ranking = (tuple(order.tolist()), tuple(dropped.tolist()))
+    expected = Expectation(checked.n, None, tuple(blocks.values()), outputs, *ranking)
     return Draft(
         name="table",
         schema=SCHEMA,
@@ -148,7 +148,7 @@ def test_versions_are_listed_as_numbers(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def killed(files: dict[str, bytes], tmp_path: Path) -> Iterator[Path]:
+def killed(files: dict[str, bytes], tmp_path: Path) -> Path:
     """The folder of a model whose writer was killed when every file was written and nothing was renamed."""
     for name, content in files.items():
         (tmp_path / "files" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ def killed(files: dict[str, bytes], tmp_path: Path) -> Iterator[Path]:
     )
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -signal.SIGKILL
-    yield tmp_path / "models" / "table"
+    return tmp_path / "models" / "table"
 
 
 def test_a_killed_writer_leaves_no_version_and_the_next_one_sweeps(files: dict[str, bytes], killed: Path) -> None:

@@ -1,6 +1,7 @@
 """Phase 4 of reading: a bounded walk over the model, before native code sees it."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -51,18 +52,18 @@ def operators() -> Operators:
 
 
 class _Walk:
-    """One walk over one model; problems of a kind beyond the first twenty are counted, not listed."""
+    """One walk over one model; of each code the first twenty problems are listed."""
 
     def __init__(self, opsets: dict[str, int], external_size: int | None) -> None:
         self.found = Findings()
         self.opsets = opsets
         self.external_size = external_size
         self.nodes = 0
-        self._reported = 0
+        self._reported: Counter[str] = Counter()
 
     def report(self, code: str, where: str, detail: str) -> None:
-        self._reported += 1
-        if self._reported <= _MAX_REPORTED:
+        self._reported[code] += 1
+        if self._reported[code] <= _MAX_REPORTED:
             self.found.add(code, f"{MODEL}#{where}", detail)
 
     def graph(self, graph: onnx.GraphProto, where: str, depth: int) -> None:

@@ -51,23 +51,26 @@ def scan(root: Path) -> Tree:
     waiting = [""]
     while waiting:
         prefix = waiting.pop()
-        with os.scandir(root / prefix) as entries:
-            for entry in entries:
-                path = prefix + entry.name
-                facts = entry.stat(follow_symlinks=False)
-                if stat.S_ISLNK(facts.st_mode):
-                    found.add("link_refused", path, "is a symbolic link; copy the file itself into the bundle")
-                elif stat.S_ISDIR(facts.st_mode):
-                    folders.add(path)
-                    waiting.append(f"{path}/")
-                    if path in (MANIFEST, MANIFEST_DIGEST):
-                        found.add("not_a_regular_file", path, "is a directory")
-                elif not stat.S_ISREG(facts.st_mode):
-                    found.add("not_a_regular_file", path, "is neither a file nor a directory")
-                elif facts.st_nlink > 1:
-                    found.add("link_refused", path, f"has {facts.st_nlink} hard links; copy the file instead")
-                else:
-                    files.add(path)
+        try:
+            with os.scandir(root / prefix) as entries:
+                listed = [(prefix + entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+        except OSError as e:
+            found.add("file_missing", prefix or ".", f"cannot be read: {e.strerror}; check who may read it")
+            continue
+        for path, facts in listed:
+            if stat.S_ISLNK(facts.st_mode):
+                found.add("link_refused", path, "is a symbolic link; copy the file itself into the bundle")
+            elif stat.S_ISDIR(facts.st_mode):
+                folders.add(path)
+                waiting.append(f"{path}/")
+                if path in (MANIFEST, MANIFEST_DIGEST):
+                    found.add("not_a_regular_file", path, "is a directory")
+            elif not stat.S_ISREG(facts.st_mode):
+                found.add("not_a_regular_file", path, "is neither a file nor a directory")
+            elif facts.st_nlink > 1:
+                found.add("link_refused", path, f"has {facts.st_nlink} hard links; copy the file instead")
+            else:
+                files.add(path)
     seen = files | folders | {problem.path for problem in found}
     for path in (MANIFEST, MANIFEST_DIGEST):
         if path not in seen:
@@ -82,10 +85,15 @@ def read_listed_manifest(root: Path, tree: Tree) -> Manifest:
     Raises:
         BundleError: the codes of the manifest phase.
     """
-    # One byte more than allowed is enough to know that there is too much.
-    raw = _read(root / MANIFEST, MAX_MANIFEST_BYTES + 1)
-    manifest = parse_manifest(raw, _read(root / MANIFEST_DIGEST, 1024))
     found = Findings()
+    try:
+        # One byte more than allowed is enough to know that there is too much.
+        raw, digest = _read(root / MANIFEST, MAX_MANIFEST_BYTES + 1), _read(root / MANIFEST_DIGEST, 1024)
+    except OSError as e:
+        found.add("file_missing", MANIFEST, f"or {MANIFEST_DIGEST} cannot be opened: {e.strerror}")
+        found.stop(e)
+        raise
+    manifest = parse_manifest(raw, digest)
     required = [MODEL, REQUESTS, RANKINGS]
     if manifest.data_sets * (len(manifest.packing.blocks) + len(manifest.outputs)) <= len(manifest.files):
         required += golden_paths(manifest.data_sets, len(manifest.packing.blocks), len(manifest.outputs))

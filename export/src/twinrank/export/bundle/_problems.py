@@ -63,6 +63,10 @@ class BundleError(Exception):
         return self.problems[0].code
 
 
+def _printable(text: str) -> str:
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
 class Findings:
     """Collects the problems of one phase."""
 
@@ -73,8 +77,8 @@ class Findings:
         return iter(self._problems)
 
     def add(self, code: str, path: str, detail: str) -> None:
-        """Records one problem."""
-        self._problems.append(Problem(code, path, detail))
+        """Records one problem. What a file system or a JSON text holds may not be printable; here it becomes so."""
+        self._problems.append(Problem(code, _printable(path), _printable(detail)))
 
     def stop(self, cause: BaseException | None = None) -> None:
         """Ends the phase.
