@@ -86,7 +86,8 @@ def main() -> int:
         if check:
             if path.read_text(encoding="utf-8") != text():
                 print(
-                    f"{path.name} in {path.parent} differs from its generator: run generate_operators.py", file=sys.stderr
+                    f"{path.name} in {path.parent} differs from its generator: run generate_operators.py",
+                    file=sys.stderr,
                 )
                 stale = 1
         else:
