@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -67,9 +68,14 @@ def run(*arguments: object, allowed: Sequence[int] = (0,)) -> int:
     """Run one `twinrank` command with its output shown as it comes, and return its exit code."""
     command = [str(TWINRANK), *(str(argument) for argument in arguments)]
     console.print(f"[dim]     $ twinrank {' '.join(command[1:])}[/dim]", soft_wrap=True)
-    # The child is in this process group: Ctrl-C reaches it too, and `with` waits until it has ended.
     with subprocess.Popen(command, cwd=ROOT) as child:
-        code = child.wait()
+        try:
+            code = child.wait()
+        except BaseException:
+            # Ctrl-C reached the child too; a signal to this process alone did not. Nothing is left behind either way.
+            child.terminate()
+            child.wait()
+            raise
     if code not in allowed:
         raise StepFailedError(f"`twinrank {arguments[0]}` ended with {code}")
     return code
@@ -207,6 +213,7 @@ def main() -> int:
     parser.add_argument("--build", type=Path, default=Path("build"))
     given = parser.parse_args()
     os.chdir(ROOT)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is the same end as Ctrl-C
     try:
         return demo(given.config, given.build)
     except (StepFailedError, RouteFailedError, DataError, httpx.HTTPError) as error:
@@ -215,7 +222,7 @@ def main() -> int:
             console.print(error.evidence, style="dim", soft_wrap=True, markup=False)
         return 1
     except KeyboardInterrupt:
-        console.print("\ndemo stopped by Ctrl-C; what is done is kept for the next run", style="yellow")
+        console.print("\ndemo stopped; what is done is kept for the next run", style="yellow")
         return 130
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -101,6 +103,8 @@ def verify(
     chosen, left_out = select(asked, options)
     cases = collect(bundle, run=run, requests=requests, most=max_requests)
     err.print(f"{facts.name}/{facts.version}  {facts.digest[:19]}…  {len(cases):,} requests", soft_wrap=True)
+    # Without this, SIGTERM would end Python at once and leave the Java server that it started.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with progress_for(err) as progress:
         result = run_parity(facts, cases, chosen, options, progress, left_out=left_out)
     out.print(table(result, out.width))
