@@ -57,7 +57,7 @@ public final class OrtHost {
     }
     OrtEnvironment environment;
     try {
-      environment = OrtEnvironment.getEnvironment();
+      environment = RoomyThread.call(OrtEnvironment::getEnvironment);
     } catch (LinkageError | IllegalStateException e) {
       throw new IllegalStateException(
           "ONNX Runtime cannot be loaded: "
