@@ -12,6 +12,8 @@ JAR_STAMP := java-serving/target/.packaged
 JAVA_SOURCES := $(shell find java-serving -name target -prune -o -type f \( -name '*.java' -o -name 'pom.xml' -o -path '*/src/main/resources/*' \) -print)
 DEMO_CONFIG ?= training/configs/ml100k.yaml
 export PYTHON
+# Compiling torch's sources anew costs every process seconds; let Python keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## show this list
@@ -56,7 +58,7 @@ jar: $(JAR_STAMP) ## the Java jars, without running their tests
 $(JAR_STAMP): $(JAVA_SOURCES)
 	@tools/require.sh java mvn
 	@echo "jars: building core, probe, server and gateway (the first build resolves their libraries)"
-	tools/maven.sh package -DskipTests -Dspotless.check.skip=true
+	tools/maven.sh -T 2 package -DskipTests -Dspotless.check.skip=true
 	@mkdir -p $(@D) && touch $@
 
 .PHONY: check
