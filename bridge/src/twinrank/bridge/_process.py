@@ -62,14 +62,14 @@ class Child:
         return f"it was killed by signal {-code}" if code < 0 else f"it exited with {code}"
 
     def await_file(self, path: Path, timeout: float) -> bool:
-        """Wait until the program has written a whole file (it ends with a line end or a brace).
+        """Wait until the program has written a whole file (it ends with a line end).
 
         Returns: False if the program ended before, or the time is over.
         """
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             with contextlib.suppress(FileNotFoundError):
-                if path.read_bytes().endswith((b"\n", b"}")):
+                if path.read_bytes().endswith(b"\n"):
                     return True
             if self.process.poll() is not None:
                 return False
