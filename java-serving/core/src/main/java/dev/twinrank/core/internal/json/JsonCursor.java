@@ -206,6 +206,6 @@ public final class JsonCursor implements AutoCloseable {
                 + ", column "
                 + json.getLocation().getColumnNr()
             : "";
-    return new InvalidJson(message + where, e);
+    return new InvalidJson(Quote.message(message) + where, e);
   }
 }

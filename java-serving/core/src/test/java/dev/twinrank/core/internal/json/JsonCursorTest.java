@@ -2,6 +2,7 @@ package dev.twinrank.core.internal.json;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
@@ -95,5 +96,17 @@ class JsonCursorTest {
     assertThrows(InvalidJson.class, () -> read("\\ud800"));
     // Digits of another script are no hex digits.
     assertThrows(InvalidJson.class, () -> read("\"\\ud\u0668\u0660\u0660\""));
+  }
+
+  @Test
+  void saysWhatAndWhereWithoutRepeatingForeignText() {
+    String name = "\u00e9".repeat(300);
+    InvalidJson refusal =
+        assertThrows(InvalidJson.class, () -> read("{\"" + name + "\": 1,\n \"" + name + "\": 2}"));
+    assertTrue(refusal.getMessage().startsWith("Duplicate"), refusal.getMessage());
+    assertTrue(refusal.getMessage().matches("[ -~]{1,2000}"), refusal.getMessage());
+    assertTrue(refusal.getMessage().contains(" at line 2, column "), refusal.getMessage());
+    assertEquals("'a\\u001b\\u0027'", Quote.of("a\u001b'"));
+    assertEquals("'" + "x".repeat(60) + "'...", Quote.of("x".repeat(61)));
   }
 }
