@@ -67,16 +67,17 @@ class TrainingProgress:
 
 def metrics_table(metrics: Mapping[str, Any]) -> Table:
     """The measures of ranker and baselines, validation and test, as they stand in metrics.json."""
-    first = next(iter(metrics[_PERIODS[0]].values()))
-    names = [name for name in first if name != "requests"]
-    requests = ", ".join(f"{metrics[period]['ranker']['requests']:,} {period}" for period in _PERIODS)
+    names = [name for name in metrics[_PERIODS[0]]["ranker"] if name != "requests"]
     chosen = ", ".join(f"{name} {value:g}" for name, value in metrics["chosen_on_validation"].items())
-    table = Table(caption=f"{requests} requests; chosen on validation: {chosen}; best epoch {metrics['best_epoch']}")
-    table.add_column("")
+    table = Table(caption=f"best epoch {metrics['best_epoch']}; chosen on validation: {chosen}")
+    for heading in ("period", "requests", "model"):
+        table.add_column(heading)
+    for name in names:
+        table.add_column(name, justify="right")
     for period in _PERIODS:
-        for name in names:
-            table.add_column(f"{period}\n{name}", justify="right")
-    for scorer in metrics[_PERIODS[0]]:
-        cells = [f"{metrics[period][scorer][name]:.4f}" for period in _PERIODS for name in names]
-        table.add_row(scorer, *cells, style="bold" if scorer == "ranker" else None)
+        for scorer, measures in metrics[period].items():
+            cells = [f"{measures[name]:.4f}" for name in names]
+            first = (period, f"{measures['requests']:,}") if scorer == "ranker" else ("", "")
+            table.add_row(*first, scorer, *cells, style="bold" if scorer == "ranker" else None)
+        table.add_section()
     return table

@@ -108,6 +108,19 @@ class VocabularyConfig:
 
 
 @dataclass(frozen=True)
+class HeadConfig:
+    """A head: its weight in the score, and for all but the first the lowest rating that is a 1 for it."""
+
+    name: str
+    score_weight: float
+    rating_at_least: float | None = None
+    loss_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require(self.loss_weight >= 0, "loss_weight must be >= 0")
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The ranker; see `twinrank.training.models.SlateRanker`."""
 
@@ -119,7 +132,7 @@ class ModelConfig:
     hidden: tuple[int, ...]
     dropout: float
     history_dropout: float
-    score_weights: Mapping[str, float]
+    heads: tuple[HeadConfig, ...]
     history_extras: tuple[str, ...] = ()
     list_masks: Mapping[str, str] = field(default_factory=dict)
     widths: Mapping[str, int] = field(default_factory=dict)
@@ -131,7 +144,11 @@ class ModelConfig:
         _require(min(sizes) >= 1, "all widths must be >= 1")
         rates = (self.dropout, self.history_dropout, *self.unseen_rates.values())
         _require(all(0 <= rate < 1 for rate in rates), "rates must be at least 0 and below 1")
-        _require(len(self.score_weights) >= 1, "score_weights must name at least one head")
+        rated = [head.rating_at_least is not None for head in self.heads]
+        _require(
+            rated == [False] + [True] * (len(rated) - 1),
+            "heads must begin with the one that ranks, without rating_at_least; all others need it",
+        )
 
 
 @dataclass(frozen=True)
@@ -147,14 +164,12 @@ class TrainingConfig:
     patience: int
     learning_rate: float
     weight_decay: float
-    liked: Mapping[str, float] = field(default_factory=dict)
-    liked_weight: float = 1.0
 
     def __post_init__(self) -> None:
         counts = (self.batch_size, self.positives, self.horizon, self.negatives, self.epochs, self.patience)
         _require(min(counts) >= 1, "counts must be >= 1")
         _require(self.learning_rate > 0, "learning_rate must be > 0")
-        _require(min(self.weight_decay, self.negative_power, self.liked_weight) >= 0, "weights must be >= 0")
+        _require(min(self.weight_decay, self.negative_power) >= 0, "weights must be >= 0")
 
 
 @dataclass(frozen=True)
@@ -219,11 +234,6 @@ class RunConfig:
     def __post_init__(self) -> None:
         _require(self.seed >= 0 and self.threads >= 1, "seed must be >= 0 and threads >= 1")
         _require(self.max_candidates >= 1, "max_candidates must be >= 1")
-        unknown = sorted(set(self.training.liked) - set(self.model.score_weights))
-        _require(not unknown, f"training.liked names {unknown}, which model.score_weights does not")
-        heads = tuple(self.model.score_weights)
-        untrained = sorted(set(heads[1:]) - set(self.training.liked))
-        _require(not untrained, f"nothing trains the heads {untrained}: name them in training.liked")
 
 
 def _repeated_keys(node: Any, problems: list[str]) -> None:

@@ -34,6 +34,7 @@ from twinrank.training.trainer import (
     Encoder,
     FitResult,
     RankerScorer,
+    RatedHead,
     TrainingSet,
     evaluate,
     fit,
@@ -210,8 +211,8 @@ def _prepare(config: RunConfig, data: LoadedData, listener: Listener) -> _Prepar
 def _module_arguments(config: RunConfig) -> dict[str, Any]:
     model = config.model
     return {
-        "heads": list(model.score_weights),
-        "score_weights": list(model.score_weights.values()),
+        "heads": [head.name for head in model.heads],
+        "score_weights": [head.score_weight for head in model.heads],
         "item": model.item,
         "history": model.history,
         "history_mask": model.history_mask,
@@ -247,13 +248,17 @@ def _fit(
         power=options.negative_power,
     )
     scorer = RankerScorer(module, prepared.encoded["validation"])
+    watched = config.model.heads[0].name
+    rated = [
+        RatedHead(head.name, head.rating_at_least, head.loss_weight)
+        for head in config.model.heads
+        if head.rating_at_least is not None
+    ]
 
     return fit(
         module,
         training,
-        loss=lambda outputs, batch: ranking_loss(
-            outputs, batch, watched=module.heads[0], liked=dict(options.liked), liked_weight=options.liked_weight
-        ),
+        loss=lambda outputs, batch: ranking_loss(outputs, batch, watched=watched, rated=rated),
         validate=lambda: evaluate(scorer, prepared.requests["validation"], k=k)[f"ndcg@{k}"],
         seed=config.seed,
         epochs=options.epochs,

@@ -4,7 +4,7 @@ from twinrank.training.trainer._batches import Batch, TrainingSet
 from twinrank.training.trainer._checkpoint import CheckpointError, Checkpoints
 from twinrank.training.trainer._encoding import EncodedRequests, Encoder
 from twinrank.training.trainer._evaluate import Scorer, evaluate
-from twinrank.training.trainer._fit import EpochReport, FitResult, fit, ranking_loss
+from twinrank.training.trainer._fit import EpochReport, FitResult, RatedHead, fit, ranking_loss
 from twinrank.training.trainer._reproducible import reproducible
 from twinrank.training.trainer._scorer import RankerScorer
 
@@ -17,6 +17,7 @@ __all__ = [
     "EpochReport",
     "FitResult",
     "RankerScorer",
+    "RatedHead",
     "Scorer",
     "TrainingSet",
     "evaluate",

@@ -1,6 +1,6 @@
 """The training loop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,27 +33,32 @@ class FitResult:
     epochs: tuple[EpochReport, ...]
 
 
-def ranking_loss(
-    outputs: dict[str, Tensor], batch: Batch, *, watched: str, liked: dict[str, float], liked_weight: float
-) -> Tensor:
-    """Sampled softmax on the first head plus weighted cross-entropy on those that predict a rating.
+@dataclass(frozen=True)
+class RatedHead:
+    """A head that predicts whether a rating is at least `lowest`, and its weight in the loss."""
+
+    name: str
+    lowest: float
+    weight: float
+
+
+def ranking_loss(outputs: Mapping[str, Tensor], batch: Batch, *, watched: str, rated: Sequence[RatedHead]) -> Tensor:
+    """Sampled softmax on the head that ranks, plus weighted cross-entropy on those that predict a rating.
 
     Args:
         outputs: of `SlateRanker.forward_batch`.
         batch: the batch they are of.
         watched: the head that tells watched from not watched.
-        liked: lowest rating that counts as liked, by head; known for positives only.
-        liked_weight: of each of those heads.
+        rated: the others; ratings are known of positives only, and not always of them.
     """
     p = batch.positives
     logits = outputs[watched]
-    loss = sampled_softmax(
-        logits[:, :p], logits[:, p:], batch.log_expected, batch.excluded, torch.ones_like(batch.rating)
-    )
-    known = torch.isfinite(batch.rating)
-    for head, lowest in liked.items():
-        target = (batch.rating >= lowest).float()
-        loss = loss + liked_weight * binary_cross_entropy(outputs[head][:, :p], target, known.float())
+    ones = torch.ones_like(batch.rating)
+    loss = sampled_softmax(logits[:, :p], logits[:, p:], batch.log_expected, batch.excluded, ones)
+    known = torch.isfinite(batch.rating).float()
+    for head in rated:
+        target = (batch.rating >= head.lowest).float()
+        loss = loss + head.weight * binary_cross_entropy(outputs[head.name][:, :p], target, known)
     return loss
 
 
