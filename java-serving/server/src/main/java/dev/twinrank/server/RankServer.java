@@ -1,5 +1,6 @@
 package dev.twinrank.server;
 
+import com.linecorp.armeria.common.metric.NoopMeterRegistry;
 import com.linecorp.armeria.server.GracefulShutdown;
 import com.linecorp.armeria.server.Server;
 import java.net.InetSocketAddress;
@@ -60,6 +61,10 @@ final class RankServer implements AutoCloseable {
             .requestTimeoutMillis(0)
             .blockingTaskExecutor(Runtime.getRuntime().availableProcessors())
             .disableServerHeader()
+            // Our metrics are ours, and Errors logs what went wrong: what Armeria counts and
+            // reports beside that says it twice.
+            .meterRegistry(NoopMeterRegistry.get())
+            .unloggedExceptionsReportIntervalMillis(0)
             // The gate has waited for the answers under way by then; this is for what it gave up
             // on.
             .gracefulShutdown(GracefulShutdown.builder().timeout(CLOSE_LIMIT).build())

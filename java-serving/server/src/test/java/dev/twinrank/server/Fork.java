@@ -1,0 +1,95 @@
+package dev.twinrank.server;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** The server in a process of its own. */
+final class Fork implements AutoCloseable {
+  private final Path folder;
+  private final Process process;
+
+  Fork(Path folder, String... options) throws IOException {
+    this.folder = folder;
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:ErrorFile=" + folder.resolve("crash.log"),
+                "-cp",
+                System.getProperty("java.class.path"),
+                ServerMain.class.getName()));
+    command.addAll(Arrays.asList(options));
+    process =
+        new ProcessBuilder(command)
+            .redirectError(folder.resolve("err").toFile())
+            .redirectOutput(folder.resolve("out").toFile())
+            .start();
+  }
+
+  Path portFile() {
+    return folder.resolve("port");
+  }
+
+  /** Waits until the server says that it is ready. */
+  Http ready() throws IOException, InterruptedException {
+    while (!Files.exists(portFile())) {
+      assertTrue(process.isAlive(), () -> "the server ended: " + err());
+      TimeUnit.MILLISECONDS.sleep(10);
+    }
+    return new Http(url());
+  }
+
+  String url() throws IOException {
+    return "http://127.0.0.1:" + Files.readString(portFile()).strip();
+  }
+
+  boolean alive() {
+    return process.isAlive();
+  }
+
+  void terminate() {
+    process.destroy();
+  }
+
+  void interrupt() throws IOException, InterruptedException {
+    new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+  }
+
+  int exitStatus() throws InterruptedException {
+    assertTrue(process.waitFor(60, TimeUnit.SECONDS), "the server does not end");
+    return process.exitValue();
+  }
+
+  String err() {
+    return text("err");
+  }
+
+  String out() {
+    return text("out");
+  }
+
+  boolean crashed() {
+    return Files.exists(folder.resolve("crash.log"));
+  }
+
+  private String text(String file) {
+    try {
+      return Files.readString(folder.resolve(file));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    process.destroyForcibly();
+  }
+}

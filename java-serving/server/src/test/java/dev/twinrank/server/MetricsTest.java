@@ -1,0 +1,170 @@
+package dev.twinrank.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.twinrank.server.Http.Answer;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** The server's counts are compared with the client's own. */
+class MetricsTest {
+  private static final int MAX_BODY = 65_536;
+
+  private RankServer server;
+  private Http http;
+
+  @BeforeEach
+  void start() {
+    server = new RankServer("127.0.0.1", 0, MAX_BODY);
+    server.start();
+    http = new Http(server.url());
+  }
+
+  @AfterEach
+  void stop() {
+    server.close();
+  }
+
+  private void serve() {
+    server.serve(new ModelDirectory(Tiny.MODELS, Tiny.OPTIONS).open(() -> false).orElseThrow());
+  }
+
+  private String scrape() {
+    return new String(http.get("/metrics").body(), StandardCharsets.UTF_8);
+  }
+
+  private static Map<String, Double> samples(String scrape, String metric) {
+    Map<String, Double> samples = new TreeMap<>();
+    Matcher sample = Pattern.compile("(?m)^" + metric + "(\\{[^}]*})? (\\S+)$").matcher(scrape);
+    while (sample.find()) {
+      samples.put(sample.group(1), Double.parseDouble(sample.group(2)));
+    }
+    return samples;
+  }
+
+  @Test
+  void requestsAreCountedAsTheClientCountsThem() throws Exception {
+    Map<String, LongAdder> own = new ConcurrentHashMap<>();
+    LongAdder candidates = new LongAdder();
+    count(own, "-", http.post("/v1/models/tiny:rank", Tiny.requests().get(0)));
+    serve();
+    ExecutorService callers = Executors.newFixedThreadPool(4);
+    try {
+      List<Callable<Void>> calls =
+          IntStream.range(0, 4)
+              .<Callable<Void>>mapToObj(
+                  caller ->
+                      () -> {
+                        traffic(own, candidates);
+                        return null;
+                      })
+              .toList();
+      for (Future<Void> call : callers.invokeAll(calls)) {
+        call.get();
+      }
+    } finally {
+      callers.shutdownNow();
+    }
+
+    String scrape = scrape();
+    Map<String, Double> expected = new TreeMap<>();
+    own.forEach((labels, count) -> expected.put(labels, count.doubleValue()));
+    assertEquals(expected, samples(scrape, "rec_requests_total"));
+    double tiny =
+        own.entrySet().stream()
+            .filter(entry -> entry.getKey().contains("\"tiny\""))
+            .mapToDouble(entry -> entry.getValue().doubleValue())
+            .sum();
+    assertEquals(tiny, samples(scrape, "rec_request_seconds_count").get("{model=\"tiny\"}"));
+    assertEquals(
+        tiny, samples(scrape, "rec_request_seconds_bucket").get("{model=\"tiny\",le=\"+Inf\"}"));
+    assertEquals(
+        candidates.doubleValue(), samples(scrape, "rec_candidates_sum").get("{model=\"tiny\"}"));
+  }
+
+  private void traffic(Map<String, LongAdder> own, LongAdder candidates) {
+    Http client = new Http(server.url());
+    byte[] request = Tiny.requests().get(1);
+    for (int i = 0; i < 10; i++) {
+      for (byte[] raw : Tiny.requests()) {
+        Answer answer = client.post("/v1/models/tiny:rank", raw);
+        count(own, "tiny", answer);
+        if (answer.status() == 200) {
+          candidates.add(answer.json().get("candidates").intValue());
+        }
+      }
+      count(own, "tiny", client.post("/v1/models/tiny/versions/7:rank", request));
+      count(own, "-", client.post("/v1/models/large" + i + ":rank", request));
+      count(own, "tiny", client.get("/v1/models/tiny:rank"));
+      count(own, "tiny", client.post("/v1/models/tiny:rank", new byte[MAX_BODY + 1]));
+      count(
+          own,
+          "tiny",
+          client.send(
+              client.request("/v1/models/tiny:rank").POST(BodyPublishers.ofByteArray(request))));
+      client.get("/v1/models");
+      client.get("/nothing");
+    }
+  }
+
+  private static void count(Map<String, LongAdder> own, String model, Answer answer) {
+    String outcome = answer.status() == 200 ? "ok" : answer.json().get("code").textValue();
+    own.computeIfAbsent(
+            "{model=\"%s\",outcome=\"%s\"}".formatted(model, outcome), labels -> new LongAdder())
+        .increment();
+  }
+
+  @Test
+  void bucketsBeginAtAHundredMicroseconds() {
+    serve();
+    http.post("/v1/models/tiny:rank", Tiny.requests().get(0));
+
+    String scrape = scrape();
+    assertTrue(scrape.contains("rec_request_seconds_bucket{model=\"tiny\",le=\"1.0E-4\"}"), scrape);
+    assertEquals(17, samples(scrape, "rec_request_seconds_bucket").size());
+    assertTrue(scrape.contains("rec_candidates_bucket{model=\"tiny\",le=\"10000.0\"}"), scrape);
+  }
+
+  @Test
+  void theBundleThatIsServedIsNamed() {
+    assertEquals(Map.of(), samples(scrape(), "rec_bundle_info"));
+    serve();
+
+    String digest = http.get("/v1/models/tiny").json().get("bundle").textValue();
+    assertEquals(
+        Map.of("{bundle=\"%s\",model=\"tiny\",version=\"1\"}".formatted(digest), 1.0),
+        samples(scrape(), "rec_bundle_info"));
+  }
+
+  @Test
+  void theJvmIsThereInPrometheusTextFormat() {
+    Answer answer = http.get("/metrics");
+    assertEquals("text/plain; version=0.0.4; charset=utf-8", answer.contentType());
+    String scrape = scrape();
+    for (String metric :
+        List.of(
+            "jvm_memory_used_bytes",
+            "jvm_threads_live_threads",
+            "process_cpu_usage",
+            "process_uptime_seconds",
+            "process_files_open_files")) {
+      assertTrue(scrape.contains("\n" + metric), metric);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+package dev.twinrank.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.twinrank.core.ModelOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ModelDirectoryTest {
+  @TempDir private Path root;
+
+  private Models open() {
+    return new ModelDirectory(root, Tiny.OPTIONS).open(() -> false).orElseThrow();
+  }
+
+  private List<String> problems() {
+    return assertThrows(StartException.class, this::open).problems();
+  }
+
+  @Test
+  void theNewestVersionByNumberIsServed() throws IOException {
+    Tiny.copyTo(root.resolve("tiny/9"));
+    Tiny.copyTo(root.resolve("tiny/10"));
+
+    try (Models models = open()) {
+      assertEquals(10, models.find("tiny").orElseThrow().version());
+    }
+  }
+
+  @Test
+  void whatAWriterHasNotFinishedAndWhatIsNoVersionIsPassedOver() throws IOException {
+    Tiny.copyTo(root.resolve("tiny/1"));
+    Files.createDirectories(root.resolve("tiny/.tmp-2"));
+    Files.createDirectories(root.resolve("tiny/02"));
+    Files.createDirectories(root.resolve("tiny/latest"));
+    Files.createDirectories(root.resolve(".tmp-other/1"));
+    Files.writeString(root.resolve("README"), "not a model");
+
+    try (Models models = open()) {
+      assertEquals(List.of("tiny"), List.copyOf(models.names()));
+      assertEquals(1, models.find("tiny").orElseThrow().version());
+    }
+  }
+
+  @Test
+  void everyProblemOfEveryBundleIsReported() throws IOException {
+    Tiny.copyTo(root.resolve("tiny/1"));
+    Tiny.copyTo(root.resolve("other/1"));
+    Tiny.copyTo(root.resolve("cut/1"));
+    Files.delete(root.resolve("cut/1/manifest.sha256"));
+    Tiny.copyTo(root.resolve("flipped/3"));
+    Files.writeString(root.resolve("flipped/3/goldens/rankings.jsonl"), "x");
+    Files.createDirectories(root.resolve("hollow"));
+
+    List<String> problems = problems();
+
+    assertEquals(4, problems.size(), problems.toString());
+    assertTrue(
+        problems.get(0).contains("cut") && problems.get(0).contains("file_missing"),
+        problems.get(0));
+    assertTrue(
+        problems.get(1).contains("flipped") && problems.get(1).contains("_mismatch"),
+        problems.get(1));
+    assertTrue(
+        problems.get(2).contains("hollow") && problems.get(2).contains("no version"),
+        problems.get(2));
+    assertTrue(
+        problems.get(3).contains("other") && problems.get(3).contains("'tiny'"), problems.get(3));
+  }
+
+  @Test
+  void aBundleOfAnotherHostClassIsServedOnlyByPermission() {
+    ModelDirectory bits = new ModelDirectory(Tiny.MODELS, ModelOptions.defaults());
+    StartException e = assertThrows(StartException.class, () -> bits.open(() -> false));
+    assertTrue(e.getMessage().contains("host_class_mismatch"), e.getMessage());
+  }
+
+  @Test
+  void anEmptyDirectoryAndOneThatIsNotThereAreNoStart() {
+    assertTrue(problems().get(0).contains("holds no model"));
+    StartException e =
+        assertThrows(
+            StartException.class,
+            () -> new ModelDirectory(root.resolve("absent"), Tiny.OPTIONS).open(() -> false));
+    assertTrue(e.getMessage().contains("absent"), e.getMessage());
+  }
+
+  @Test
+  void aBundleInThePlaceOfTheDirectoryAboveItIsNoStart() throws IOException {
+    Tiny.copyTo(root.resolve("1"));
+    root = root.resolve("1");
+    assertTrue(
+        problems().get(0).contains("--models names the directory above the models"),
+        problems().get(0));
+  }
+
+  @Test
+  void loadingEndsWhenItIsCancelled() throws IOException {
+    Tiny.copyTo(root.resolve("tiny/1"));
+    assertTrue(new ModelDirectory(root, Tiny.OPTIONS).open(() -> true).isEmpty());
+  }
+}

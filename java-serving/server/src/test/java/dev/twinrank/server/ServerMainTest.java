@@ -1,0 +1,150 @@
+package dev.twinrank.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ServerMainTest {
+  @TempDir private Path folder;
+
+  private Fork fork(String... options) throws IOException {
+    return new Fork(folder, options);
+  }
+
+  private Fork serving() throws IOException {
+    return fork(
+        "--models",
+        Tiny.MODELS.toString(),
+        "--require",
+        "reference",
+        "--port",
+        "0",
+        "--port-file",
+        folder.resolve("port").toString());
+  }
+
+  @Test
+  void itSaysWhereItServesWhatAndWhatThatProved() throws IOException, InterruptedException {
+    try (Fork server = serving()) {
+      Http http = server.ready();
+      String digest = http.get("/v1/models/tiny").json().get("bundle").textValue();
+      assertEquals(200, http.post("/v1/models/tiny:rank", Tiny.requests().get(0)).status());
+      server.terminate();
+
+      assertEquals(143, server.exitStatus());
+      assertTrue(
+          server
+              .err()
+              .matches(
+                  "(?s).*ready at http://127\\.0\\.0\\.1:\\d+ after \\d+\\.\\d\\d s: tiny/1 "
+                      + digest
+                      + " verified-reference \\(16 goldens\\)\n.*"),
+          server.err());
+      assertEquals("", server.out());
+      assertFalse(Files.exists(server.portFile()));
+    }
+  }
+
+  @Test
+  void aBundleThatFailsIsNoStart() throws IOException, InterruptedException {
+    Tiny.copyTo(folder.resolve("models/tiny/1"));
+    Files.delete(folder.resolve("models/tiny/1/model.onnx"));
+    Tiny.copyTo(folder.resolve("models/other/1"));
+    Files.writeString(folder.resolve("models/other/1/surplus"), "x");
+    try (Fork server =
+        fork(
+            "--models",
+            folder.resolve("models").toString(),
+            "--port",
+            "0",
+            "--port-file",
+            folder.resolve("port").toString())) {
+      assertEquals(1, server.exitStatus());
+      assertTrue(server.err().contains("cannot start"), server.err());
+      assertTrue(server.err().contains("file_missing: model.onnx"), server.err());
+      assertTrue(server.err().contains("file_unexpected: surplus"), server.err());
+      assertFalse(server.err().contains("\tat "), server.err());
+      assertFalse(Files.exists(server.portFile()));
+    }
+  }
+
+  @Test
+  void anAddressThatIsTakenIsNoStart() throws IOException, InterruptedException {
+    try (ServerSocket taken =
+            new ServerSocket(0, 1, InetAddress.getByAddress(new byte[] {127, 0, 0, 1}));
+        Fork server =
+            fork(
+                "--models",
+                Tiny.MODELS.toString(),
+                "--port",
+                Integer.toString(taken.getLocalPort()))) {
+      assertEquals(1, server.exitStatus());
+      assertTrue(server.err().contains("cannot listen on 127.0.0.1"), server.err());
+      assertFalse(server.err().contains("\tat "), server.err());
+    }
+  }
+
+  @Test
+  void aWrongOptionIsUsage() throws IOException, InterruptedException {
+    for (List<String> options :
+        List.of(
+            List.<String>of(),
+            List.of("--models", "x", "--port", "65536"),
+            List.of("--models", "x", "--max-body", "0"),
+            List.of("--models", "x", "--require", "hope"),
+            List.of("--models", "x", "--hope"))) {
+      try (Fork server = fork(options.toArray(String[]::new))) {
+        assertEquals(2, server.exitStatus(), options.toString());
+        assertFalse(server.err().isBlank());
+      }
+    }
+  }
+
+  @Test
+  void aSignalWhileModelsAreLoadingEndsItToo() throws IOException, InterruptedException {
+    for (int i = 0; i < 12; i++) {
+      Path model = folder.resolve("models/m%02d/1".formatted(i));
+      Tiny.copyTo(model);
+    }
+    int port;
+    try (ServerSocket free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    try (Fork server =
+        fork(
+            "--models",
+            folder.resolve("models").toString(),
+            "--require",
+            "reference",
+            "--port",
+            Integer.toString(port))) {
+      Http http = new Http("http://127.0.0.1:" + port);
+      while (!live(http)) {
+        assertTrue(server.alive(), server.err());
+      }
+      assertEquals("not_ready", http.get("/health/ready").json().get("code").textValue());
+      server.interrupt();
+
+      assertEquals(130, server.exitStatus());
+      assertTrue(server.err().contains("stopped while loading"), server.err());
+      assertFalse(server.crashed());
+    }
+  }
+
+  private static boolean live(Http http) {
+    try {
+      return http.exchange(http.request("/health/live")).status() == 200;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+}
