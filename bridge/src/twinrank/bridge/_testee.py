@@ -136,7 +136,7 @@ class FrameScorer:
         answer, _ = self._exchange(header, b"", self._options.load_timeout)
         if answer.get("code") == "attached":
             # A testee inside somebody's service speaks of the model that is live there, and loads no other.
-            return self._ask({"op": "load"})
+            return self._ask({"op": "load", "require": self._options.require})
         return self._accepted(header, answer)
 
     def _accepted(self, header: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
