@@ -58,7 +58,7 @@ jar: $(JAR_STAMP) ## the Java jars, without running their tests
 $(JAR_STAMP): $(JAVA_SOURCES)
 	@tools/require.sh java mvn
 	@echo "jars: building core, probe, server and gateway (the first build resolves their libraries)"
-	tools/maven.sh -T 2 package -DskipTests -Dspotless.check.skip=true
+	tools/maven.sh -T 2 package -Dmaven.test.skip=true -Dspotless.check.skip=true
 	@mkdir -p $(@D) && touch $@
 
 .PHONY: check
