@@ -33,8 +33,9 @@ ROOT = Path(__file__).resolve().parents[1]
 TWINRANK = Path(sys.executable).with_name("twinrank")
 STEPS = 6
 TOP = 10
-LEAST_SLATE = 50
+LEAST_SLATE = 500
 LEAST_WATCHED = 10
+LEAST_HISTORY = 10
 
 console = Console(highlight=False)
 
@@ -92,18 +93,23 @@ class Example:
 
 
 def pick(run_dir: Path) -> Example:
-    """Return the first sample request that shows something: a slate of unseen films, many of them watched later."""
+    """Return the first sample request that shows something: some history, the whole catalogue, much watched later.
+
+    The films of the history leave the slate: nobody wants to be recommended what they have just seen.
+    """
     requests = (run_dir / "requests.jsonl").read_bytes().split(b"\n")[:-1]
     watched = (run_dir / "watched_after.jsonl").read_text(encoding="utf-8").splitlines()
     for line, (raw, after) in enumerate(zip(requests, watched, strict=True), start=1):
         parsed = json.loads(raw)
-        slate = {candidate["item_id"] for candidate in parsed["candidates"]}
-        later = frozenset(json.loads(after)) & slate
         seen = set(parsed["context"].get("history_item") or ())
-        if "k" not in parsed and len(slate) >= LEAST_SLATE and len(later) >= LEAST_WATCHED and not slate & seen:
-            return Example(line, raw, parsed, later)
+        unseen = [candidate for candidate in parsed["candidates"] if candidate["item_id"] not in seen]
+        later = frozenset(json.loads(after)) & {candidate["item_id"] for candidate in unseen}
+        if len(unseen) >= LEAST_SLATE and len(later) >= LEAST_WATCHED and len(seen) >= LEAST_HISTORY:
+            asked = {"context": parsed["context"], "candidates": unseen, "k": TOP}
+            return Example(line, json.dumps(asked).encode(), asked, later)
     raise StepFailedError(
-        f"{run_dir / 'requests.jsonl'} holds no request with {LEAST_WATCHED} films watched afterwards"
+        f"{run_dir / 'requests.jsonl'} holds no request with {LEAST_HISTORY} films of history, {LEAST_SLATE} unseen "
+        f"candidates and {LEAST_WATCHED} of them watched afterwards"
     )
 
 
