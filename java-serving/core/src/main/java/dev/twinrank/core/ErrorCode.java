@@ -107,7 +107,11 @@ public enum ErrorCode {
   /** The runtime failed on a valid request. */
   SCORING_FAILED("scoring_failed", 500, "the runtime failed on a valid request");
 
-  /** The two families, by blast radius. */
+  /**
+   * The two families, by blast radius. Immutable and thread-safe.
+   *
+   * @since 0.1
+   */
   public enum Family {
     /** The model is unusable. */
     BUNDLE,

@@ -11,7 +11,11 @@ import java.util.Objects;
  */
 public record ListSpec(int maxLength, Keep keep) {
 
-  /** The end of a list that stays when it is longer than the maximum. */
+  /**
+   * The end of a list that stays when it is longer than the maximum. Immutable and thread-safe.
+   *
+   * @since 0.1
+   */
   public enum Keep {
     /** The first elements stay. */
     FIRST("first"),

@@ -10,7 +10,11 @@ import java.util.Objects;
  */
 public record ModelOptions(Require require) {
 
-  /** How much a bundle must prove before it may serve. */
+  /**
+   * How much a bundle must prove before it may serve. Immutable and thread-safe.
+   *
+   * @since 0.1
+   */
   public enum Require {
     /** This host must be of the class that made the evidence, and every bit must match. */
     BITS("bits"),

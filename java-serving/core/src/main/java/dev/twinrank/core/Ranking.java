@@ -12,7 +12,7 @@ import java.util.List;
 public final class Ranking {
 
   /**
-   * A ranked candidate.
+   * A ranked candidate. Immutable and thread-safe.
    *
    * @param index its place in the request, from 0
    * @param score its score, widened exactly
@@ -21,7 +21,7 @@ public final class Ranking {
   public record Entry(int index, double score) {}
 
   /**
-   * A candidate that cannot be ranked.
+   * A candidate that cannot be ranked. Immutable and thread-safe.
    *
    * @param index its place in the request, from 0
    * @param reason {@code nan_score}

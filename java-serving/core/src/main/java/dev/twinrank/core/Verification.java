@@ -15,7 +15,11 @@ import java.util.Objects;
 public record Verification(
     State state, String hostClass, String bundleHostClass, int goldens, String runtime) {
 
-  /** What the goldens proved. */
+  /**
+   * What the goldens proved. Immutable and thread-safe.
+   *
+   * @since 0.1
+   */
   public enum State {
     /** Every golden matched in every bit and in order. */
     VERIFIED_BITS("verified-bits"),

@@ -60,13 +60,17 @@ public final class GraphSession implements AutoCloseable {
       byte[] model, Path folder, SessionSettings settings, List<Block> blocks, List<Output> outputs)
       throws GraphFailure {
     OrtEnvironment environment = OrtHost.get().environment();
-    SessionOptions options = null;
+    SessionOptions options;
     try {
       options = settings.toOptions();
+    } catch (OrtException e) {
+      throw new GraphFailure(e);
+    }
+    try {
       options.addConfigEntry(EXTERNAL_DATA_FOLDER, folder.toAbsolutePath().toString());
       OrtSession session = environment.createSession(model, options);
       return new GraphSession(environment, options, session, blocks, outputs);
-    } catch (OrtException e) {
+    } catch (OrtException | RuntimeException e) {
       options.close();
       throw new GraphFailure(e);
     }

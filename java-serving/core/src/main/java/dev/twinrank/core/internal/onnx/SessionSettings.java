@@ -60,6 +60,9 @@ public record SessionSettings(
       options.setCPUArenaAllocator(cpuMemArena);
       options.setMemoryPatternOptimization(memPattern);
       options.addConfigEntry("session.disable_prepacking", prepacking ? "0" : "1");
+      // Idle threads that spin would take the cores of callers; bits do not depend on it.
+      options.addConfigEntry("session.intra_op.allow_spinning", "0");
+      options.addConfigEntry("session.inter_op.allow_spinning", "0");
       // A library does not print: whatever fails comes as an exception.
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL);
       return options;
