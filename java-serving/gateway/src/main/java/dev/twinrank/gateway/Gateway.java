@@ -141,6 +141,7 @@ public final class Gateway implements AutoCloseable {
                         .javaAddress(loopback())
                         .javaPort(port)
                         .authToken(token)
+                        .serverSocketFactory(new PromptSockets())
                         .callbackClient(noCallbacks())
                         .build();
                 server.start();
