@@ -49,7 +49,8 @@ class JsonCursorTest {
 
   @Test
   void refusesAByteOrderMarkAndASecondValue() {
-    assertThrows(InvalidJson.class, () -> read("\uFEFF{}"));
+    InvalidJson refusal = assertThrows(InvalidJson.class, () -> read("\uFEFF{}"));
+    assertEquals("the text begins with a byte order mark; leave it out", refusal.getMessage());
     assertThrows(InvalidJson.class, () -> read("{}{}"));
     assertThrows(InvalidJson.class, () -> read("1 2"));
     assertThrows(InvalidJson.class, () -> read(""));
