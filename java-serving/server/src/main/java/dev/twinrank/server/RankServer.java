@@ -24,7 +24,7 @@ final class RankServer implements AutoCloseable {
    * How long requests are still answered, with not_ready, so that clients of open connections hear
    * it from us.
    */
-  private static final Duration FAREWELL = Duration.ofMillis(500);
+  private static final Duration FAREWELL = Duration.ofSeconds(1);
 
   /** How long the HTTP layer may take to close its connections. */
   private static final Duration CLOSE_LIMIT = Duration.ofSeconds(2);
