@@ -94,3 +94,12 @@ def test_what_is_no_directory_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError) as caught:
         open_bundle(tmp_path / "file")
     assert caught.value.code == "not_a_regular_file"
+
+
+def test_a_path_that_leads_nowhere_is_a_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    for path in (tmp_path / "dangling", tmp_path / "loop", tmp_path / ("a" * 300), tmp_path / "nul\0"):
+        with pytest.raises(BundleError) as caught:
+            open_bundle(path)
+        assert caught.value.code == "file_missing"

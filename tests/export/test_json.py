@@ -37,6 +37,9 @@ from twinrank.export.bundle._json import JsonError, dump_line, equal_json, parse
         b"1" * 1001,
         b"[0." + b"1" * 1000 + b"]",
         b'"unterminated [[[[',
+        b'"unterminated \\',
+        # Looked at once from every quote, these 2 MB would take hours.
+        b'"' + b'\\"' * 1_000_000,
     ],
 )
 def test_what_is_no_json_of_the_contract_is_refused(raw: bytes) -> None:

@@ -1,5 +1,6 @@
 """The checker behind the manifest: every field's type and bound, all problems at once, each with its JSON pointer."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 
@@ -27,13 +28,18 @@ def integer(low: int, high: int) -> Check:
 
 
 def number(low: float) -> Check:
-    """A number of at least ``low``."""
+    """A number of at least ``low`` whose nearest float64 is finite."""
 
     def check(value: Json, at: str, report: Report) -> None:
         if not isinstance(value, int | float) or isinstance(value, bool):
             report(at, f"is {_show(value)}; expected a number")
-        elif value < low:
-            report(at, f"is {_show(value)}; expected a number of at least {low}")
+            return
+        try:
+            nearest = float(value)
+        except OverflowError:
+            nearest = math.inf
+        if not low <= nearest < math.inf:
+            report(at, f"is {_show(value)}; expected a number of at least {low} that float64 holds")
 
     return check
 

@@ -44,9 +44,14 @@ def scan(root: Path) -> Tree:
     found = Findings()
     files: set[str] = set()
     folders: set[str] = set()
-    if not root.is_dir():
-        code = "not_a_regular_file" if root.exists() else "file_missing"
-        found.add(code, ".", f"{root} is no directory; a bundle is <models>/<name>/<version>")
+    try:
+        kind = os.stat(root).st_mode
+    except (OSError, ValueError) as e:  # ValueError: a NUL in the path
+        found.add("file_missing", ".", f"{root} cannot be found ({e}); a bundle is <models>/<name>/<version>")
+        found.stop(e)
+        raise
+    if not stat.S_ISDIR(kind):
+        found.add("not_a_regular_file", ".", f"{root} is no directory; a bundle is <models>/<name>/<version>")
         found.stop()
     waiting = [""]
     while waiting:

@@ -26,6 +26,16 @@ class ModelTest {
   @TempDir Path folder;
 
   @Test
+  void takesAPathThatLeadsNowhereForAMissingFile() throws IOException {
+    Path dangling = Files.createSymbolicLink(folder.resolve("dangling"), Path.of("nowhere"));
+    Path loop = Files.createSymbolicLink(folder.resolve("loop"), Path.of("loop"));
+    for (Path path : List.of(dangling, loop, folder.resolve("a".repeat(300)))) {
+      BundleException refusal = assertThrows(BundleException.class, () -> Model.open(path));
+      assertEquals(ErrorCode.FILE_MISSING, refusal.code());
+    }
+  }
+
+  @Test
   void tellsWhatTheBundleIs() {
     try (Model model = Tiny.open()) {
       assertEquals("tiny", model.name());

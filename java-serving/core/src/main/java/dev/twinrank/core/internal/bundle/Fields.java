@@ -44,8 +44,13 @@ final class Fields {
     return (value, at, report) -> {
       if (!(value instanceof Literal literal)) {
         report.problem(at, "is " + show(value) + "; expected a number");
-      } else if (Double.parseDouble(literal.text()) < low) {
-        report.problem(at, "is " + show(value) + "; expected a number of at least " + low);
+        return;
+      }
+      double nearest = Double.parseDouble(literal.text());
+      if (nearest < low || Double.isInfinite(nearest)) {
+        report.problem(
+            at,
+            "is " + show(value) + "; expected a number of at least " + low + " that float64 holds");
       }
     };
   }

@@ -22,8 +22,9 @@ final class ManifestFields {
   private static final long INT = Integer.MAX_VALUE;
   private static final long EXACT = 1L << 53;
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}");
+  // The bound on the length keeps the matcher's recursion, and a path's parents, few.
   private static final Pattern PATH =
-      Pattern.compile("[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*");
+      Pattern.compile("(?!.{1025})[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*");
   private static final Pattern HEX = Pattern.compile("[0-9a-f]{64}");
   private static final Pattern RELEASE =
       Pattern.compile("(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)");

@@ -25,7 +25,7 @@ record Tree(SortedSet<String> files, SortedSet<String> folders) {
   static Tree scan(Path root) {
     Findings found = new Findings(root);
     if (!Files.isDirectory(root)) {
-      boolean exists = Files.exists(root, LinkOption.NOFOLLOW_LINKS);
+      boolean exists = Files.exists(root);
       throw found.fatal(
           exists ? ErrorCode.NOT_A_REGULAR_FILE : ErrorCode.FILE_MISSING,
           ".",
