@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -88,6 +89,35 @@ def test_a_refused_bundle_names_every_problem(tmp_path: Path) -> None:
 def test_a_fault_of_ours_keeps_its_traceback() -> None:
     assert explain(ValueError("a bug")) is None
     assert explain(KeyError("a bug")) is None
+
+
+def test_a_report_that_cannot_be_written_is_one_line_and_no_verdict(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = call("verify", tiny, "--route", "ort", "--report", tmp_path / "file" / "report")
+    assert result.exit_code == 2
+    assert f"error [file_system] {tmp_path / 'file' / 'report'}: Not a directory" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_unfinished(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    result = call("verify", tiny, "--route", "ort", "--report", tmp_path / "report")
+    assert (result.exit_code, "error [file_system] No space left on device" in result.stderr) == (2, True)
+    assert list((tmp_path / "report").iterdir()) == []
+
+
+def test_ctrl_c_is_130_and_never_a_verdict(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("twinrank.bridge._command_verify.run_parity", interrupted)
+    result = call("verify", tiny, "--route", "ort")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (130, "interrupted")
 
 
 def test_an_error_of_another_room_is_one_line() -> None:

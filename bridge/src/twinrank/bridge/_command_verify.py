@@ -126,8 +126,14 @@ def write(result: ParityRun, folder: Path) -> tuple[Path, Path]:
         "report.html": render(result),
     }
     for name, text in texts.items():
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, prefix=f".{name}.", delete=False) as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(folder / name)
+        with tempfile.NamedTemporaryFile("wb", dir=folder, prefix=f".{name}.", delete=False) as file:
+            unfinished = Path(file.name)
+            try:
+                file.write(text.encode())
+                file.flush()
+                unfinished.chmod(0o644)
+                unfinished.replace(folder / name)
+            except BaseException:
+                unfinished.unlink()
+                raise
     return folder / "report.json", folder / "report.html"

@@ -32,6 +32,10 @@ def explain(error: BaseException) -> tuple[list[str], int] | None:
     """
     if isinstance(error, UserError):
         return [f"error [{error.code}] {error.problem}", f"  to do: {error.remedy}"], error.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        # A full disk, a file without permission: the machine's state, whose traceback helps nobody.
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return [f"error [file_system] {place}{error.strerror}"], 2
     if not type(error).__module__.startswith("twinrank."):
         return None
     code = getattr(error, "code", None) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()

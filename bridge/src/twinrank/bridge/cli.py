@@ -54,6 +54,14 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_text) for name, (_, help_text) in _COMMANDS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; Ctrl-C gives the shells' 130, because 1 would say that a route differs."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted", err=True)
+            ctx.exit(130)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; an error that a person can act on is printed without a traceback."""
         try:
@@ -79,7 +87,7 @@ class _LazyGroup(click.Group):
   twinrank verify build/models/ml100k/1 --run build/runs/ml100k
   twinrank serve build/models --port 8080
 """,
-    epilog="Exit codes: 0 fine or equal, 1 a difference or bad data, 2 wrong usage or could not tell.",
+    epilog="Exit codes: 0 fine or equal, 1 a difference or bad data, 2 wrong usage or could not tell, 130 Ctrl-C.",
 )
 @click.version_option(importlib.metadata.version("twinrank"), prog_name="twinrank")
 def main() -> None:
