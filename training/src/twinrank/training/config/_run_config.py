@@ -1,5 +1,6 @@
 """The shape of a run file, and the bounds of its numbers. What the keys mean: training/README.md."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,15 @@ from typing import Any
 import yaml
 
 from twinrank.training.config._strict import ConfigError, read_strictly
+
+# What a manifest takes (contract, section 3): training for an hour towards a name that no bundle can have helps nobody.
+_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_HEAD = re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}")
+_SCORE = "score"
+
+# torch takes a signed 64-bit seed, and dies of a thread count that the machine cannot give.
+_MAX_SEED = 2**63 - 1
+_MAX_THREADS = 1024
 
 
 def _require(condition: bool, rule: str) -> None:
@@ -117,6 +127,11 @@ class HeadConfig:
     loss_weight: float = 1.0
 
     def __post_init__(self) -> None:
+        _require(
+            _HEAD.fullmatch(self.name) is not None and self.name != _SCORE,
+            f"a head's name must be letters, digits and _, at most 64, not begin with a digit, and not be {_SCORE!r}; "
+            f"it is {self.name!r}",
+        )
         _require(self.loss_weight >= 0, "loss_weight must be >= 0")
 
 
@@ -149,6 +164,7 @@ class ModelConfig:
             rated == [False] + [True] * (len(rated) - 1),
             "heads must begin with the one that ranks, without rating_at_least; all others need it",
         )
+        _require(len({head.name for head in self.heads}) == len(self.heads), "two heads have one name")
 
 
 @dataclass(frozen=True)
@@ -232,7 +248,13 @@ class RunConfig:
     samples: SampleConfig
 
     def __post_init__(self) -> None:
-        _require(self.seed >= 0 and self.threads >= 1, "seed must be >= 0 and threads >= 1")
+        _require(
+            _NAME.fullmatch(self.name) is not None,
+            "name must be letters, digits, '_', '.' and '-', at most 128, and begin with a letter, digit or '_'; "
+            f"it is {self.name!r}",
+        )
+        _require(0 <= self.seed <= _MAX_SEED, f"seed must be 0 to {_MAX_SEED}, not {self.seed}")
+        _require(1 <= self.threads <= _MAX_THREADS, f"threads must be 1 to {_MAX_THREADS}, not {self.threads}")
         _require(self.max_candidates >= 1, "max_candidates must be >= 1")
 
 

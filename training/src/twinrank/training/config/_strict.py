@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -26,7 +27,8 @@ def read_strictly(cls: type[T], value: object, *, where: str) -> T:
     """Reads a mapping into a dataclass whose fields are annotated with plain types.
 
     Understood are bool, int, float (an int is a float too), str, `X | None`, tuple[X, ...], Mapping[str, X], object
-    (taken as it is) and other dataclasses, whose __post_init__ may raise ValueError. Only int becomes float.
+    (taken as it is) and other dataclasses, whose __post_init__ may raise ValueError. Only int becomes float, and
+    every float is finite.
 
     Raises:
         ConfigError: listing unknown keys with the nearest known one, absent keys, and values of the wrong type.
@@ -58,10 +60,19 @@ def _read(wanted: Any, value: object, where: str, problems: list[str]) -> Any:
     if wanted is object:
         return value
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = _widened(value)
     if type(value) is not wanted:
         return _refuse(f"of type {wanted.__name__}", value, where, problems)
+    if isinstance(value, float) and not math.isfinite(value):
+        return _refuse("a finite number", value, where, problems)
     return value
+
+
+def _widened(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _read_dataclass(wanted: type, value: object, where: str, problems: list[str]) -> Any:
