@@ -11,7 +11,7 @@ MAX_NESTING = 32
 MAX_NUMBER = 1000
 
 # Strings are skipped whole, so that brackets inside them do not count. An unterminated one ends the text, and is the
-# parser's to refuse. Possessive quantifiers (++, *+): a hostile text costs one pass, where backtracking costs its square.
+# parser's to refuse. Possessive quantifiers: a hostile text costs one pass, where backtracking costs its square.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]|-?[0-9][0-9.eE+-]*', re.DOTALL)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
