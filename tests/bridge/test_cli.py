@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -247,6 +248,24 @@ def test_rank_prints_titles(tiny: Path, request_file: Path, tmp_path: Path) -> N
     assert result.exit_code == 0, result.output
     assert "An Apple (1996)" in result.stdout
     assert "tiny/1 verified-bits" in result.stdout
+
+
+def test_an_ascii_terminal_gets_escapes_instead_of_a_crash(tiny: Path, request_file: Path, tmp_path: Path) -> None:
+    titles = tmp_path / "items.json"
+    titles.write_text(json.dumps({"apple": "Am\u00e9lie"}), encoding="utf-8")
+    request = json.loads(request_file.read_bytes())
+    request["candidates"][0]["item"] = "apple"
+    request_file.write_text(json.dumps(request), encoding="utf-8")
+    arguments = ["rank", str(tiny), "--request", str(request_file), "--titles", str(titles), "--item", "item"]
+    done = subprocess.run(
+        [sys.executable, "-c", f"from twinrank.bridge.cli import main; main({arguments!r})"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Am\\xe9lie" in done.stdout
 
 
 def test_rank_names_what_is_wrong_with_a_request(tiny: Path) -> None:

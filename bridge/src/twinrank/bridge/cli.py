@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import io
 import sys
 from typing import Any
 
@@ -64,6 +65,7 @@ class _LazyGroup(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; an error that a person can act on is printed without a traceback."""
+        _print_anything()
         try:
             return super().main(*args, **kwargs)
         except Exception as error:
@@ -74,6 +76,13 @@ class _LazyGroup(click.Group):
             for line in lines:
                 click.echo(line, err=True)
             sys.exit(exit_code)
+
+
+def _print_anything() -> None:
+    """Let the streams escape what their encoding lacks: a report must not fail on a tick in an ASCII log."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 @click.group(
