@@ -8,7 +8,7 @@ log=build/log/maven.log
 set +e # the filters find nothing in a quiet run; Maven's own status decides
 mvn -B -ntp -f java-serving/pom.xml "$@" 2>&1 | tee "$log" |
   grep --line-buffered -E '^\[INFO\] (Building [^:]*twinrank|BUILD |Total time|twinrank.*(SUCCESS|FAILURE|SKIPPED))|Tests run:|^\[(ERROR|WARNING)\]' |
-  grep --line-buffered -vE '^\[WARNING\] (  - |maven-shade|present in two|single version|Usually this|manually exclude|based on|mvn dependency|See https?://maven|.* (define|defines) [0-9]+ overlapping)'
+  grep --line-buffered -vE '^\[WARNING\] (  - |maven-shade|present in two|single version|Usually this|manually exclude|otherwise try|based on|mvn dependency|See https?://maven|.* (define|defines) [0-9]+ overlapping)'
 status=${PIPESTATUS[0]}
 set -e
 [ "$status" -eq 0 ] || echo "maven failed with $status; the whole log is $log" >&2
