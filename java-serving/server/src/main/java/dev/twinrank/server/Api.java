@@ -64,10 +64,7 @@ final class Api implements HttpService {
       return rank(ctx, request, rank);
     }
     if (target instanceof Target.Unknown) {
-      return refuse(
-          Problem.of(
-              ServiceCode.UNKNOWN_PATH,
-              "no path '%s'; README.md lists the paths".formatted(ctx.path())));
+      return refuse(Problem.unknownPath(ctx.path()));
     }
     if (!target.has(request.method())) {
       return refuse(Problem.methodNotAllowed(request.method().name(), target));

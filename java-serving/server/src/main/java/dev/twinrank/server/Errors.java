@@ -6,6 +6,8 @@ import com.linecorp.armeria.common.HttpResponse;
 import com.linecorp.armeria.common.HttpStatus;
 import com.linecorp.armeria.common.RequestHeaders;
 import com.linecorp.armeria.common.ShuttingDownException;
+import com.linecorp.armeria.common.stream.AbortedStreamException;
+import com.linecorp.armeria.common.stream.ClosedStreamException;
 import com.linecorp.armeria.common.util.Exceptions;
 import com.linecorp.armeria.server.HttpStatusException;
 import com.linecorp.armeria.server.ServerErrorHandler;
@@ -41,10 +43,17 @@ final class Errors implements ServerErrorHandler {
       LOG.error("the HTTP layer failed with {}", status, cause);
     }
     if (status.equals(HttpStatus.METHOD_NOT_ALLOWED) && headers != null) {
-      return Problem.methodNotAllowed("the request's method", Target.of(headers.path())).response();
+      return noMethod(headers.path()).response();
     }
     ServiceCode code = ServiceCode.ofStatus(status);
     return Problem.of(code, description == null ? code.meaning() : description).response();
+  }
+
+  private static Problem noMethod(String pathAndQuery) {
+    Target target = Target.of(pathAndQuery.split("\\?", 2)[0]);
+    return target instanceof Target.Unknown
+        ? Problem.unknownPath(pathAndQuery)
+        : Problem.methodNotAllowed("the request's method", target);
   }
 
   private static Problem problem(ServiceRequestContext ctx, Throwable cause) {
@@ -63,6 +72,12 @@ final class Errors implements ServerErrorHandler {
     }
     if (cause instanceof ShuttingDownException || cause instanceof RejectedExecutionException) {
       return Problem.of(ServiceCode.NOT_READY, "the server stopped before the answer was ready");
+    }
+    // A session that is lost is a ClosedSessionException, which is a ClosedStreamException.
+    if (cause instanceof ClosedStreamException || cause instanceof AbortedStreamException) {
+      LOG.debug("{} {} was not sent to its end", ctx.method(), ctx.path(), cause);
+      return Problem.of(
+          ServiceCode.INVALID_HTTP, "the client hung up before its request was whole");
     }
     LOG.error("{} {} failed", ctx.method(), ctx.path(), cause);
     return Problem.of(

@@ -47,6 +47,10 @@ record Problem(
         Optional.empty());
   }
 
+  static Problem unknownPath(String path) {
+    return of(ServiceCode.UNKNOWN_PATH, "no path '%s'; README.md lists the paths".formatted(path));
+  }
+
   static Problem methodNotAllowed(String method, Target target) {
     ServiceCode code = ServiceCode.METHOD_NOT_ALLOWED;
     return new Problem(

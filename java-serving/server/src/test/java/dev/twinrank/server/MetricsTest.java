@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.twinrank.server.Http.Answer;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -14,6 +16,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -21,6 +24,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** The server's counts are compared with the client's own. */
 class MetricsTest {
@@ -128,6 +132,29 @@ class MetricsTest {
     own.computeIfAbsent(
             "{model=\"%s\",outcome=\"%s\"}".formatted(model, outcome), labels -> new LongAdder())
         .increment();
+  }
+
+  @Test
+  @Timeout(60)
+  void aClientThatHangsUpWithinItsBodyIsNoFaultOfTheServer() throws Exception {
+    serve();
+    try (Socket socket =
+        new Socket(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), server.port())) {
+      socket
+          .getOutputStream()
+          .write(
+              ("POST /v1/models/tiny:rank HTTP/1.1\r\nHost: x\r\n"
+                      + "Content-Type: application/json\r\nContent-Length: 10000\r\n\r\n"
+                      + " ".repeat(2_000))
+                  .getBytes(StandardCharsets.US_ASCII));
+    }
+
+    Map<String, Double> counted = samples(scrape(), "rec_requests_total");
+    while (counted.isEmpty()) {
+      TimeUnit.MILLISECONDS.sleep(10);
+      counted = samples(scrape(), "rec_requests_total");
+    }
+    assertEquals(Map.of("{model=\"tiny\",outcome=\"invalid_http\"}", 1.0), counted);
   }
 
   @Test

@@ -172,6 +172,18 @@ class RefusalsTest {
     }
   }
 
+  @Test
+  void aMethodThatNoPathHasIsRefusedAsThePathSays() throws IOException {
+    for (String path : List.of(RANK, RANK + "?trace=1")) {
+      String answer = raw("BREW " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      assertTrue(answer.startsWith("HTTP/1.1 405 "), answer);
+      assertTrue(answer.contains("\r\nallow: POST\r\n"), answer);
+    }
+    String answer = raw("BREW /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assertTrue(answer.startsWith("HTTP/1.1 404 "), answer);
+    assertTrue(answer.contains("\"code\":\"unknown_path\""), answer);
+  }
+
   private static String raw(String text) throws IOException {
     try (Socket socket =
         new Socket(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), server.port())) {
