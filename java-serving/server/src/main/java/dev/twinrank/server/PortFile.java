@@ -2,9 +2,12 @@ package dev.twinrank.server;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -13,9 +16,28 @@ import java.util.List;
  */
 final class PortFile implements AutoCloseable {
   private final Path file;
+  private final String content;
 
-  private PortFile(Path file) {
+  private PortFile(Path file, String content) {
     this.file = file;
+    this.content = content;
+  }
+
+  /**
+   * Removes the file that a server which was killed has left behind, so that nobody takes its port
+   * for that of the one that is starting.
+   *
+   * @throws StartException if it cannot be removed
+   */
+  static void clear(Path file) {
+    try {
+      // Nothing but a file: an empty directory would go too.
+      if (Files.isRegularFile(file)) {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new StartException(List.of("--port-file " + file + " cannot be removed: " + e), e);
+    }
   }
 
   /**
@@ -25,10 +47,11 @@ final class PortFile implements AutoCloseable {
    */
   static PortFile write(Path file, int port) {
     Path target = file.toAbsolutePath();
+    String content = port + "\n";
     try {
       Path unfinished = Files.createTempFile(target.getParent(), ".tmp-", ".port");
       try {
-        Files.writeString(unfinished, port + "\n");
+        Files.writeString(unfinished, content);
         Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE);
       } finally {
         Files.deleteIfExists(unfinished);
@@ -36,13 +59,20 @@ final class PortFile implements AutoCloseable {
     } catch (IOException e) {
       throw new StartException(List.of("--port-file " + file + " cannot be written: " + e), e);
     }
-    return new PortFile(target);
+    return new PortFile(target, content);
   }
 
+  /** Removes the file, unless another server has written its own there since. Idempotent. */
   @Override
   public void close() {
     try {
-      Files.deleteIfExists(file);
+      // As bytes: what another has written there need not be text.
+      if (Arrays.equals(Files.readAllBytes(file), content.getBytes(StandardCharsets.US_ASCII))) {
+        Files.delete(file);
+      }
+    } catch (NoSuchFileException e) {
+      // Somebody tidied up first, which is what was to be done.
+      return;
     } catch (IOException e) {
       throw new UncheckedIOException("the port file " + file + " cannot be removed", e);
     }

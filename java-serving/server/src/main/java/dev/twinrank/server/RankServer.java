@@ -33,6 +33,7 @@ final class RankServer implements AutoCloseable {
   private final Metrics metrics = new Metrics();
   private final Api api = new Api(gate, metrics);
   private final String host;
+  private final int port;
   private final Server server;
   private Models models = Models.NONE;
   private boolean closed;
@@ -46,6 +47,7 @@ final class RankServer implements AutoCloseable {
    */
   RankServer(String host, int port, long maxBody) {
     this.host = host;
+    this.port = port;
     InetSocketAddress address = new InetSocketAddress(host, port);
     if (address.isUnresolved()) {
       throw new StartException(List.of("--host " + host + " is no address of this machine"));
@@ -81,7 +83,10 @@ final class RankServer implements AutoCloseable {
       server.start().join();
     } catch (CompletionException e) {
       throw new StartException(
-          List.of("cannot listen on %s: %s".formatted(host, e.getCause().getMessage())), e);
+          List.of(
+              "cannot listen on %s port %d: %s; if the port is taken, --port 0 takes a free one"
+                  .formatted(host, port, e.getCause().getMessage())),
+          e);
     }
   }
 

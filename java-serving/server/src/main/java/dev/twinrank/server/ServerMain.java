@@ -131,6 +131,9 @@ public final class ServerMain implements Callable<Integer> {
   }
 
   private int run(long began, Signals signals) {
+    if (portFile != null) {
+      PortFile.clear(portFile);
+    }
     try (RankServer server = new RankServer(host, port, maxBody)) {
       server.start();
       ModelOptions options =

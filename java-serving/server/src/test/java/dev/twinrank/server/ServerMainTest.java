@@ -55,6 +55,25 @@ class ServerMainTest {
   }
 
   @Test
+  void thePortOfAServerThatWasKilledIsGoneBeforeTheNextOneLoads()
+      throws IOException, InterruptedException {
+    // No model there: this start ends before it could have written a port of its own.
+    Files.createDirectory(folder.resolve("models"));
+    Files.writeString(folder.resolve("port"), "4711\n");
+    try (Fork server =
+        fork(
+            "--models",
+            folder.resolve("models").toString(),
+            "--port",
+            "0",
+            "--port-file",
+            folder.resolve("port").toString())) {
+      assertEquals(1, server.exitStatus());
+      assertFalse(Files.exists(server.portFile()));
+    }
+  }
+
+  @Test
   void aBundleThatFailsIsNoStart() throws IOException, InterruptedException {
     Tiny.copyTo(folder.resolve("models/tiny/1"));
     Files.delete(folder.resolve("models/tiny/1/model.onnx"));
@@ -88,7 +107,10 @@ class ServerMainTest {
                 "--port",
                 Integer.toString(taken.getLocalPort()))) {
       assertEquals(1, server.exitStatus());
-      assertTrue(server.err().contains("cannot listen on 127.0.0.1"), server.err());
+      assertTrue(
+          server.err().contains("cannot listen on 127.0.0.1 port " + taken.getLocalPort() + ": "),
+          server.err());
+      assertTrue(server.err().contains("--port 0 takes a free one"), server.err());
       assertFalse(server.err().contains("\tat "), server.err());
     }
   }
