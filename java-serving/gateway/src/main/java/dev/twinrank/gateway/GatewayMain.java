@@ -16,6 +16,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /**
@@ -89,8 +90,9 @@ public final class GatewayMain implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, InterruptedException {
     PrintWriter err = spec.commandLine().getErr();
+    GatewayOptions options = options();
     try (Model model = bundle == null ? null : Model.open(bundle, modelOptions());
-        Gateway gateway = open(model)) {
+        Gateway gateway = model == null ? Gateway.open(options) : Gateway.open(model, options)) {
       // A signal ends the JVM by its hooks, and the token's file must not outlive it.
       Runtime.getRuntime().addShutdownHook(new Thread(gateway::close, "twinrank-gateway-close"));
       err.printf("twinrank-gateway on 127.0.0.1:%d, token in %s%n", gateway.port(), connectionFile);
@@ -109,9 +111,12 @@ public final class GatewayMain implements Callable<Integer> {
     }
   }
 
-  private Gateway open(Model model) {
-    GatewayOptions options = new GatewayOptions(connectionFile, port);
-    return model == null ? Gateway.open(options) : Gateway.open(model, options);
+  private GatewayOptions options() {
+    try {
+      return new GatewayOptions(connectionFile, port);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), "--port: " + e.getMessage(), e);
+    }
   }
 
   private ModelOptions modelOptions() {

@@ -71,6 +71,9 @@ class GatewayMainTest {
   void aWrongOptionIsUsage() throws IOException, InterruptedException {
     start("--hope");
     assertEquals(2, exitStatus());
+    start("--port", "99999");
+    assertEquals(2, exitStatus());
+    assertTrue(Files.readString(folder.resolve("err")).contains("--port: port is 99999"));
   }
 
   private Path file() {
