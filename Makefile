@@ -22,25 +22,29 @@ help: ## show this list
 # ---- the two commands of a new machine
 
 .PHONY: demo
-demo: env jar ## train on ML-100K, export, serve in Java, rank for a real user, prove every route equal (5 minutes)
+demo: tools env jar ## train on ML-100K, export, serve in Java, rank for a real user, prove every route equal (5 minutes)
 	$(BIN)/python tools/demo.py --config $(DEMO_CONFIG)
 
 .PHONY: test
-test: env jar ## every test that needs Python, JDK 17 and Maven only (15 minutes)
+test: tools env jar ## every test that needs Python, JDK 17 and Maven only (15 minutes)
 	$(BIN)/pytest -m "not ci"
 	tools/maven.sh verify
 
 # ---- larger tiers
 
 .PHONY: test-ci
-test-ci: env jar ## what needs more components: Gradle, a newer JDK, a browser; a skip is a failure
+test-ci: tools env jar ## what needs more components: Gradle, a newer JDK, a browser; a skip is a failure
 	TWINRANK_TIER=ci tools/test_ci.sh
 
 .PHONY: full
-full: env jar ## the full-size runs: three training seeds, the parity suite over every request of the run
+full: tools env jar ## the full-size runs: three training seeds, the parity suite over every request of the run
 	tools/full.sh
 
 # ---- pieces
+
+.PHONY: tools
+tools:
+	@tools/require.sh python java mvn
 
 .PHONY: env
 env: $(ENV_STAMP) ## the Python environment in .venv, from the lock file with hashes
@@ -62,8 +66,7 @@ $(JAR_STAMP): $(JAVA_SOURCES)
 	@mkdir -p $(@D) && touch $@
 
 .PHONY: check
-check: env ## format, lint, types, layering, contract vectors; changes nothing
-	@tools/require.sh java mvn
+check: tools env ## format, lint, types, layering, contract vectors; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

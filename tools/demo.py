@@ -147,6 +147,14 @@ def show(example: Example, answer: dict[str, Any], titles: dict[str, str]) -> No
     console.print(f"     answered by {answer['model']}/{answer['version']}, {answer['verification']}", style="dim")
 
 
+def show_means(run_dir: Path) -> None:
+    """Print how good the rankings are on average, because one user is one user."""
+    test = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))["test"]
+    means = ", ".join(f"{name} {values['ndcg@10']:.3f}" for name, values in test.items())
+    requests = next(iter(test.values()))["requests"]
+    console.print(f"     one user is one user; mean NDCG@10 over all {requests} test requests: {means}", soft_wrap=True)
+
+
 def ask(url: str, model: str, raw: bytes) -> dict[str, Any]:
     """Post one raw request to the service."""
     headers = {"Content-Type": "application/json"}
@@ -203,7 +211,8 @@ def demo(config: Path, build: Path) -> int:
             console.print(f"     request {example.line} of {run_dir / 'requests.jsonl'}", style="dim", soft_wrap=True)
             titles = json.loads((run_dir / "items.json").read_text(encoding="utf-8"))
             show(example, ask(url, model, example.raw), titles)
-        with clock.step("verify: every route must give the same bits"):
+            show_means(run_dir)
+        with clock.step("verify: the same bits over every ONNX Runtime route, and torch within its tolerance"):
             code = run("verify", bundle, "--run", run_dir, "--against", url, "--report", report, allowed=(0, 1, 2))
     console.print(f"\nreport   {report / 'report.html'}", soft_wrap=True)
     console.print(f"bundle   {bundle}", soft_wrap=True)

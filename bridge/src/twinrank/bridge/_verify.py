@@ -196,7 +196,8 @@ def _outcome(tally: RouteTally) -> str:
     if tally.failure is not None:
         return tally.failure.reason
     speed = f", {tally.rows / tally.seconds:,.0f} rows/s" if tally.seconds > 0 else ""
-    return f"{tally.rows:,} rows{speed}: {tally.status}"
+    close = tally.status == "equal" and tally.level == "reference"
+    return f"{tally.rows:,} rows{speed}: {'within tolerance' if close else tally.status}"
 
 
 def bundle_facts(path: Path) -> BundleFacts:

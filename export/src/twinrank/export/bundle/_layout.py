@@ -79,7 +79,9 @@ def scan(root: Path) -> Tree:
     seen = files | folders | {problem.path for problem in found}
     for path in (MANIFEST, MANIFEST_DIGEST):
         if path not in seen:
-            found.add("file_missing", path, "does not exist; this is no complete bundle")
+            versions = sorted((folder for folder in folders if folder.isdecimal()), key=int)
+            hint = f"; did you mean {root / versions[-1]}?" if versions else ""
+            found.add("file_missing", path, f"does not exist; this is no complete bundle{hint}")
     found.stop()
     return Tree(frozenset(files), frozenset(folders))
 

@@ -206,6 +206,8 @@ public final class JsonCursor implements AutoCloseable {
                 + ", column "
                 + json.getLocation().getColumnNr()
             : "";
-    return new InvalidJson(Quote.message(message) + where, e);
+    // Jackson names the place where an unfinished object began by a source that it does not show.
+    String plain = message.replaceAll(" \\(start marker at [^)]*\\)[^)]*\\)", "");
+    return new InvalidJson(Quote.message(plain) + where, e);
   }
 }
