@@ -21,7 +21,7 @@ from twinrank.export.bundle._graph import Operators, operators
 from twinrank.export.bundle._host import host_class, outputs_digest
 from twinrank.export.bundle._json import dump_document
 from twinrank.export.bundle._layout import read_manifest
-from twinrank.export.bundle._manifest import FileEntry, Head, Manifest, SessionSettings, Tolerance
+from twinrank.export.bundle._manifest import Allowed, FileEntry, Head, Manifest, SessionSettings, Tolerance
 from twinrank.export.bundle._problems import BUNDLE_CODES, BundleError, Problem
 from twinrank.export.bundle._session import Runner, runtime_release, session_options
 from twinrank.export.bundle._tensors import Array, TensorFormatError, tensor_from_bytes, tensor_to_bytes
@@ -29,6 +29,7 @@ from twinrank.export.bundle._writer import Draft, Evidence, bundle_files, versio
 
 __all__ = [
     "BUNDLE_CODES",
+    "Allowed",
     "Array",
     "Bundle",
     "BundleError",

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import onnx
 
@@ -26,6 +27,7 @@ from twinrank.export.bundle._manifest import (
     RANKINGS,
     REQUESTS,
     TIE_POLICY,
+    Allowed,
     Head,
     SessionSettings,
     Tolerance,
@@ -47,7 +49,10 @@ class Evidence:
         rows: candidates that were compared with the torch module.
         tolerances: per head, and ``score``.
         sizes: the slate sizes at which batch invariance was tested.
-        compared: the values that were compared for it; none differed in a bit.
+        compared: the values that were compared for it.
+        source: what the graph was compared with: the torch module, or the ONNX graph that it was made from.
+        differing: of the compared values those that differed in a bit; above 0 only where ``allowed`` says so.
+        allowed: findings that a person let pass.
     """
 
     host_class: str
@@ -55,6 +60,9 @@ class Evidence:
     tolerances: Mapping[str, Tolerance]
     sizes: Sequence[int]
     compared: int
+    source: Literal["torch", "onnx"] = "torch"
+    differing: int = 0
+    allowed: tuple[Allowed, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """The manifest's form."""
@@ -65,8 +73,9 @@ class Evidence:
         return {
             "host_class": self.host_class,
             "tie_policy": TIE_POLICY,
-            "reference": {"rows": self.rows, "outputs": outputs},
-            "invariance": {"sizes": list(self.sizes), "compared": self.compared, "differing_bits": 0},
+            "reference": {"source": self.source, "rows": self.rows, "outputs": outputs},
+            "invariance": {"sizes": list(self.sizes), "compared": self.compared, "differing_values": self.differing},
+            "allowed": [entry.to_json() for entry in self.allowed],
         }
 
 

@@ -50,6 +50,17 @@ public enum ErrorCode {
   SIZE_MISMATCH("size_mismatch", "digests", "a file's size differs from the manifest"),
   /** A file's SHA-256 differs from the manifest. */
   DIGEST_MISMATCH("digest_mismatch", "digests", "a file's SHA-256 differs from the manifest"),
+  /** The caller requires a signature and the bundle has none. */
+  SIGNATURE_MISSING(
+      "signature_missing", "signature", "the caller requires a signature and the bundle has none"),
+  /**
+   * Model.sig does not verify under any of the caller's keys, or does not cover exactly the
+   * bundle's files.
+   */
+  SIGNATURE_INVALID(
+      "signature_invalid",
+      "signature",
+      "model.sig does not verify under any of the caller's keys, or does not cover exactly the bundle's files"),
   /**
    * Model.onnx is no ONNX model within the contract's limits, or its inputs and outputs differ from
    * the manifest.
@@ -73,6 +84,14 @@ public enum ErrorCode {
   /** The golden files contradict the contract or the manifest. */
   GOLDENS_INVALID(
       "goldens_invalid", "goldens", "the golden files contradict the contract or the manifest"),
+  /**
+   * The attestation of this host class contradicts the contract or the bundle, or its required
+   * signature does not verify.
+   */
+  ATTESTATION_INVALID(
+      "attestation_invalid",
+      "goldens",
+      "the attestation of this host class contradicts the contract or the bundle, or its required signature does not verify"),
   /** The evidence is from another host class and the caller requires bits. */
   HOST_CLASS_MISMATCH(
       "host_class_mismatch",
@@ -102,8 +121,16 @@ public enum ErrorCode {
   INVALID_STRING("invalid_string", 400, "a string that holds a lone surrogate"),
   /** Members of one aligned group differ in length. */
   LENGTH_MISMATCH("length_mismatch", 400, "members of one aligned group differ in length"),
+  /** A vector that has not exactly its declared number of elements. */
+  WRONG_LENGTH(
+      "wrong_length", 400, "a vector that has not exactly its declared number of elements"),
   /** More candidates than max_candidates. */
   TOO_MANY_CANDIDATES("too_many_candidates", 400, "more candidates than max_candidates"),
+  /** A value that the vocabulary does not hold, for a feature whose policy refuses such. */
+  UNSEEN_VALUE(
+      "unseen_value",
+      400,
+      "a value that the vocabulary does not hold, for a feature whose policy refuses such"),
   /** The runtime failed on a valid request. */
   SCORING_FAILED("scoring_failed", 500, "the runtime failed on a valid request");
 

@@ -17,7 +17,7 @@ import java.util.regex.Pattern;
 
 /** The type and bounds of every field of the manifest; {@code manifest.schema.json} in Java. */
 final class ManifestFields {
-  static final long FORMAT_MAJOR = 0;
+  static final long FORMAT_MAJOR = 1;
 
   private static final long INT = Integer.MAX_VALUE;
   private static final long EXACT = 1L << 53;
@@ -29,6 +29,9 @@ final class ManifestFields {
   private static final Pattern RELEASE =
       Pattern.compile("(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)");
   private static final Pattern DOMAIN = Pattern.compile("|[a-z][a-z0-9_.]{0,63}");
+  private static final Pattern FINDING = Pattern.compile("[a-z][a-z0-9_]{0,63}");
+  private static final Pattern DETAIL = Pattern.compile("(?s).{0,4096}");
+  private static final Pattern REASON = Pattern.compile("(?s)(?=.*[^ \\t\\n\\r]).{1,4096}");
   private static final Check DTYPE = oneOf("float32", "float64");
 
   private static final Check SESSION =
@@ -54,6 +57,7 @@ final class ManifestFields {
   private static final Check REFERENCE =
       closed(
           Map.of(
+              "source", oneOf("torch", "onnx"),
               "rows", integer(1, EXACT),
               "outputs",
                   mapping(
@@ -70,7 +74,14 @@ final class ManifestFields {
           Map.of(
               "sizes", array(integer(1, 1_000_000), 1, 1000),
               "compared", integer(1, EXACT),
-              "differing_bits", integer(0, 0)));
+              "differing_values", integer(0, EXACT)));
+
+  private static final Check ALLOWED =
+      closed(
+          Map.of(
+              "finding", text(FINDING),
+              "detail", text(DETAIL),
+              "reason", text(REASON)));
 
   private static final Check POLICY =
       closed(
@@ -137,7 +148,9 @@ final class ManifestFields {
                           "reference",
                           REFERENCE,
                           "invariance",
-                          INVARIANCE))),
+                          INVARIANCE,
+                          "allowed",
+                          array(ALLOWED, 0, 100)))),
               Map.entry("provenance", anyObject())));
 
   private ManifestFields() {}

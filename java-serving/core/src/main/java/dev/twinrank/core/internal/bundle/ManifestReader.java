@@ -153,7 +153,19 @@ final class ManifestReader {
     if (Json.integer(goldens, "data_sets") > Json.integer(goldens, "count")) {
       problem("/goldens/data_sets", "exceeds the number of goldens; each has at most one");
     }
+    checkInvariance(Json.object(document, "evidence"));
     checkFiles(Json.object(document, "files"));
+  }
+
+  private void checkInvariance(Map<String, Object> evidence) {
+    boolean allowed =
+        Json.array(evidence, "allowed").stream()
+            .anyMatch(each -> Json.text(Json.object(each), "finding").equals("batch_variant"));
+    if (!allowed && Json.integer(Json.object(evidence, "invariance"), "differing_values") != 0) {
+      problem(
+          "/evidence/invariance/differing_values",
+          "is not 0, and no batch_variant is in /evidence/allowed");
+    }
   }
 
   private void checkFiles(Map<String, Object> files) {
