@@ -18,7 +18,7 @@ _COMMANDS = {
     "data": ("twinrank.training.cli:data", "Fetch and check the training data."),
     "train": ("twinrank.training.cli:train", "Train a ranking model from a config."),
     "export": ("twinrank.export.cli:export", "Export a trained run as a bundle."),
-    "inspect": ("twinrank.export.cli:inspect", "Show what a bundle is: schema, heads, evidence, signature, provenance."),
+    "inspect": ("twinrank.export.cli:inspect", "Show what a bundle is: schema, heads, evidence, signature, origin."),
     "diff": ("twinrank.export.cli:diff", "Show what changed between two bundles, scores of the goldens too."),
     "sign": ("twinrank.export.cli:sign", "Sign a bundle with an EC key, offline (OpenSSF Model Signing)."),
     "attest": ("twinrank.export.cli:attest", "Attest what a bundle's goldens give on this host class."),
