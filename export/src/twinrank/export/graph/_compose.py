@@ -10,7 +10,8 @@ from twinrank.training.schema import Packing
 from twinrank.training.transforms import EncodedSpec
 
 SCORE = "score"
-_CANDIDATES = "n"
+CANDIDATES = "n"
+"""The symbol of the candidate axis."""
 _DOMAIN_ORDER = ("", "ai.onnx.ml")
 
 
@@ -47,7 +48,7 @@ def compose(
             helper.make_node("Identity", [renamed_back[name]], [output_name(name)], name=output_name(name))
         )
     _declare(graph, packing, outputs)
-    _prune(graph)
+    prune(graph)
     made = helper.make_model(
         graph, opset_imports=_opsets(front, back), ir_version=front.ir_version, producer_name="twinrank"
     )
@@ -121,32 +122,33 @@ def _subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     ]
 
 
-def _reads(node: onnx.NodeProto) -> set[str]:
+def reads(node: onnx.NodeProto) -> set[str]:
+    """What a node reads, through its subgraphs too."""
     found = set(node.input)
     for subgraph in _subgraphs(node):
         found |= {value.name for value in subgraph.output}
         for inner in subgraph.node:
-            found |= _reads(inner)
+            found |= reads(inner)
     return found
 
 
 def _declare(graph: onnx.GraphProto, packing: Packing, outputs: Sequence[str]) -> None:
     types = {"int64": onnx.TensorProto.INT64, "float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}
     for block in packing.blocks:
-        shape = [_CANDIDATES if dim == -1 else dim for dim in block.shape]
+        shape = [CANDIDATES if dim == -1 else dim for dim in block.shape]
         graph.input.append(helper.make_tensor_value_info(block.name, types[block.dtype], shape))
     for name in outputs:
-        graph.output.append(helper.make_tensor_value_info(output_name(name), onnx.TensorProto.FLOAT, [_CANDIDATES]))
+        graph.output.append(helper.make_tensor_value_info(output_name(name), onnx.TensorProto.FLOAT, [CANDIDATES]))
 
 
-def _prune(graph: onnx.GraphProto) -> None:
+def prune(graph: onnx.GraphProto) -> None:
     """Removes nodes and constants that no output needs."""
     needed = {value.name for value in graph.output}
     kept = []
     for node in reversed(graph.node):
         if needed & set(node.output):
             kept.append(node)
-            needed |= _reads(node)
+            needed |= reads(node)
     kept.reverse()
     used = [tensor for tensor in graph.initializer if tensor.name in needed]
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
