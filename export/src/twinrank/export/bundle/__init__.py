@@ -15,32 +15,65 @@ from twinrank.export.bundle._bits import (
     order_of,
     ulp_distance,
 )
-from twinrank.export.bundle._bundle import Bundle, Require, Scores, open_bundle
+from twinrank.export.bundle._bundle import Bundle, InstallationPolicy, Require, Scores, open_bundle
+from twinrank.export.bundle._external import Content, StreamedFile, Weights, is_stub, weight_stub
 from twinrank.export.bundle._goldens import Expectation, Golden
 from twinrank.export.bundle._graph import Operators, operators
+from twinrank.export.bundle._histograms import (
+    HISTOGRAMS,
+    Bins,
+    FeatureHistogram,
+    HistogramBuilder,
+    HistogramError,
+    Histograms,
+    Top,
+    histograms_of,
+    parse_histograms,
+    read_histograms,
+)
 from twinrank.export.bundle._host import host_class, outputs_digest
 from twinrank.export.bundle._json import dump_document
 from twinrank.export.bundle._layout import read_manifest
-from twinrank.export.bundle._manifest import Allowed, FileEntry, Head, Manifest, SessionSettings, Tolerance
+from twinrank.export.bundle._lookups import GraphLookup, lookups_of
+from twinrank.export.bundle._manifest import (
+    Allowed,
+    FileEntry,
+    Head,
+    Manifest,
+    SessionSettings,
+    Tolerance,
+    UnseenOutput,
+    unseen_outputs,
+)
 from twinrank.export.bundle._problems import BUNDLE_CODES, BundleError, Problem
 from twinrank.export.bundle._session import Runner, runtime_release, session_options
+from twinrank.export.bundle._signature import SignatureMode, SignaturePolicy, SignatureState
 from twinrank.export.bundle._tensors import Array, TensorFormatError, tensor_from_bytes, tensor_to_bytes
 from twinrank.export.bundle._writer import Draft, Evidence, bundle_files, versions_of, write_bundle
 
 __all__ = [
     "BUNDLE_CODES",
+    "HISTOGRAMS",
     "Allowed",
     "Array",
+    "Bins",
     "Bundle",
     "BundleError",
+    "Content",
     "Difference",
     "Draft",
     "Evidence",
     "Expectation",
+    "FeatureHistogram",
     "FileEntry",
     "FloatArray",
     "Golden",
+    "GraphLookup",
     "Head",
+    "HistogramBuilder",
+    "HistogramError",
+    "Histograms",
+    "InstallationPolicy",
     "Manifest",
     "Operators",
     "Problem",
@@ -48,25 +81,39 @@ __all__ = [
     "Runner",
     "Scores",
     "SessionSettings",
+    "SignatureMode",
+    "SignaturePolicy",
+    "SignatureState",
+    "StreamedFile",
     "TensorFormatError",
     "Tolerance",
+    "Top",
+    "UnseenOutput",
+    "Weights",
     "bits_from_hex",
     "bits_to_hex",
     "bundle_files",
     "canonical_bits",
     "compare_bits",
     "dump_document",
+    "histograms_of",
     "host_class",
+    "is_stub",
+    "lookups_of",
     "open_bundle",
     "operators",
     "order_of",
     "outputs_digest",
+    "parse_histograms",
+    "read_histograms",
     "read_manifest",
     "runtime_release",
     "session_options",
     "tensor_from_bytes",
     "tensor_to_bytes",
     "ulp_distance",
+    "unseen_outputs",
     "versions_of",
+    "weight_stub",
     "write_bundle",
 ]

@@ -13,14 +13,18 @@ from twinrank.export.bundle._goldens import Golden, differing_order, differing_v
 from twinrank.export.bundle._graph import read_graph
 from twinrank.export.bundle._host import host_class
 from twinrank.export.bundle._layout import Watched, read_files, read_listed_manifest, scan
-from twinrank.export.bundle._manifest import MANIFEST, MODEL, MODEL_DATA, RANKINGS, Head, Manifest
+from twinrank.export.bundle._manifest import MANIFEST, MODEL, MODEL_DATA, RANKINGS, Head, Manifest, UnseenOutput
 from twinrank.export.bundle._problems import Findings
 from twinrank.export.bundle._session import Runner, runtime_release
+from twinrank.export.bundle._signature import NO_SIGNATURE, SignaturePolicy, SignatureState, check_signature
 from twinrank.export.bundle._tensors import Array
 from twinrank.training.schema import Request, Schema, ScoringError, pack, read_request
 
 Require = Literal["bits", "reference"]
 """What a caller insists on: ``verified-bits``, or at least ``verified-reference``."""
+
+InstallationPolicy = Literal["always", "trust_record"]
+"""Whether external weights are digested at every opening, or a record of a verified installation may speak for them."""
 
 VERIFIED_BITS = "verified-bits"
 VERIFIED_REFERENCE = "verified-reference"
@@ -52,6 +56,11 @@ class Bundle:
         path: the bundle's directory.
         manifest: the checked manifest.
         verification: ``verified-bits`` or ``verified-reference``.
+        attested: whether ``verified-bits`` was earned by an attestation of this host's class (contract section 15).
+        signature: ``unchecked``, ``missing``, ``invalid`` or ``valid`` (contract section 14).
+        signature_detail: why the signature is invalid; empty otherwise.
+        installation: ``digested``, ``recorded`` (a record of a verified installation was trusted) or
+            ``no external data``.
         goldens: the stored requests and what they give, all replayed.
     """
 
@@ -59,6 +68,10 @@ class Bundle:
         self.path = path
         self.manifest = manifest
         self.verification = ""
+        self.attested = False
+        self.signature: SignatureState = "unchecked"
+        self.signature_detail = ""
+        self.installation = ""
         self.goldens: tuple[Golden, ...] = ()
         self._runner = runner
 
@@ -128,7 +141,9 @@ class Bundle:
         """The outputs for packed blocks of ``n`` candidates: per head, the score last, each of shape [n].
 
         Raises:
-            ScoringError: ``scoring_failed`` if the runtime failed, or an output has not the declared shape and dtype.
+            ScoringError: ``scoring_failed`` if the runtime failed, or an output has not the declared shape and dtype;
+                ``unseen_value`` if the graph counted a value that its vocabulary does not hold, for a feature whose
+                policy refuses such.
         """
         declared = self.manifest.outputs
         if n == 0:
@@ -137,34 +152,69 @@ class Bundle:
             outputs = self._runner.run(dict(blocks))
         except Exception as e:  # the runtime raises many types, none of them documented
             raise ScoringError("scoring_failed", f"the runtime failed on a valid request of {n} candidates: {e}") from e
-        for head, output in zip(declared, outputs, strict=True):
-            if output.dtype.name != head.dtype or output.shape != (n,):
+        counts = self.manifest.unseen
+        expected: list[tuple[str, str, tuple[int, ...]]] = [(head.output, head.dtype, (n,)) for head in declared]
+        expected += [(each.output, "int64", (n if each.shape[0] == -1 else 1, each.shape[1])) for each in counts]
+        for (name, dtype, shape), output in zip(expected, outputs, strict=True):
+            if output.dtype.name != dtype or output.shape != shape:
                 found = f"{output.dtype.name} {list(output.shape)}"
                 raise ScoringError(
                     "scoring_failed",
-                    f"output {head.output} is {found} instead of {head.dtype} [{n}]; export the model again",
+                    f"output {name} is {found} instead of {dtype} {list(shape)}; export the model again",
                 )
-        return tuple(outputs)
+        for unseen, output in zip(counts, outputs[len(declared) :], strict=True):
+            _refuse_unseen(unseen, output)
+        return tuple(outputs[: len(declared)])
 
 
-def open_bundle(path: Path | str, *, require: Require = "bits") -> Bundle:
+def _refuse_unseen(unseen: UnseenOutput, counts: Array) -> None:
+    """Raises ``unseen_value`` for the first count that is not 0: candidates ascending, then features."""
+    where = np.argwhere(counts != 0)
+    if not where.size:
+        return
+    row, column = (int(i) for i in where[0])
+    feature = unseen.features[column]
+    candidate = row if unseen.placement == "candidate" else None
+    place = "context" if candidate is None else f"candidates[{candidate}]"
+    raise ScoringError(
+        "unseen_value",
+        f"{place}.{feature} holds {int(counts[row, column])} values that the vocabulary does not hold, and its policy "
+        "refuses such; send values that the model was trained with",
+        feature,
+        candidate,
+    )
+
+
+def open_bundle(
+    path: Path | str,
+    *,
+    require: Require = "bits",
+    signature: SignaturePolicy = NO_SIGNATURE,
+    installation: InstallationPolicy = "always",
+) -> Bundle:
     """Opens a bundle, checks everything that it will use, and replays its goldens.
 
     Args:
         path: ``<models>/<name>/<version>``.
         require: ``bits`` refuses a bundle whose evidence is from another host class; ``reference`` accepts it within
             the tolerance that its export measured.
+        signature: what is asked of ``model.sig``, and the public keys for it.
+        installation: ``always`` digests every file; ``trust_record`` leaves out the external weights where a record
+            of a verified installation still describes them.
 
     Raises:
         BundleError: with every problem of the first phase that failed (contract section 10).
-        ValueError: if ``require`` is neither of the two.
+        ValueError: if ``require`` or ``installation`` is neither of its two.
     """
     if require not in ("bits", "reference"):
         raise ValueError(f"require is {require!r}; allowed: bits, reference")
+    if installation not in ("always", "trust_record"):
+        raise ValueError(f"installation is {installation!r}; allowed: always, trust_record")
     root = Path(path)
     tree = scan(root)
     manifest = read_listed_manifest(root, tree)
     contents, watched = read_files(root, manifest.files)
+    signature_state, signature_detail = check_signature(root, tree.files, manifest, signature)
     read_graph(contents[MODEL], manifest)
     found = Findings()
     if manifest.release != runtime_release():
@@ -176,6 +226,8 @@ def open_bundle(path: Path | str, *, require: Require = "bits") -> Bundle:
         found.stop()
     runner = _open_session(contents[MODEL], manifest, root, watched)
     bundle = Bundle(root, manifest, runner)
+    bundle.signature, bundle.signature_detail = signature_state, signature_detail
+    bundle.installation = "no external data" if watched is None else "digested"
     bundle.goldens = read_goldens(contents, manifest)
     bundle.verification = _replay(bundle, require)
     return bundle

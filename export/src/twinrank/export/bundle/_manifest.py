@@ -9,7 +9,7 @@ from typing import Any
 from twinrank.export.bundle import _fields as f
 from twinrank.export.bundle._json import Json, JsonError, equal_json, parse_json
 from twinrank.export.bundle._problems import Findings
-from twinrank.training.schema import Packing, Schema, SchemaError
+from twinrank.training.schema import Packing, Placement, Schema, SchemaError
 
 MANIFEST = "manifest.json"
 MANIFEST_DIGEST = "manifest.sha256"
@@ -24,6 +24,7 @@ FORMAT_MINOR = 0
 MAX_MANIFEST_BYTES = 16 * 2**20
 MAX_MODEL_BYTES = 2**31 - 1
 TIE_POLICY = "input_index"
+UNSEEN = "unseen."
 
 NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 HEAD = "[A-Za-z_][A-Za-z0-9_]{0,63}"
@@ -171,6 +172,26 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
+class UnseenOutput:
+    """One more int64 output of the graph: how many values of each feature its vocabulary does not hold.
+
+    Attributes:
+        output: ``unseen.context`` or ``unseen.candidate``.
+        placement: whose features are counted.
+        features: the features whose unseen policy is ``error``, in schema order; one column each.
+    """
+
+    output: str
+    placement: Placement
+    features: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """[1, U] for the context, [-1, U] for the candidates, where -1 stands for their number."""
+        return (1 if self.placement == "context" else -1, len(self.features))
+
+
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """What the manifest says of a file: SHA-256 in lower-case hex, size in bytes."""
 
@@ -200,11 +221,30 @@ class Manifest:
     host_class: str
     tolerances: Mapping[str, Tolerance]
     allowed: tuple[Allowed, ...]
+    unseen: tuple[UnseenOutput, ...]
 
     @property
     def outputs(self) -> tuple[Head, ...]:
-        """The graph's outputs in order: the heads, then the score (under the name ``score``)."""
+        """The graph's float outputs in order: the heads, then the score (under the name ``score``).
+
+        The ``unseen`` ones follow them in the graph, and are stored nowhere.
+        """
         return (*self.heads, self.score)
+
+
+def unseen_outputs(schema: Schema) -> tuple[UnseenOutput, ...]:
+    """The ``unseen.*`` outputs that a schema asks of its graph, in the graph's order; none without such a feature."""
+    placements: tuple[Placement, ...] = ("context", "candidate")
+    found = []
+    for placement in placements:
+        names = tuple(
+            feature.name
+            for feature in schema.features
+            if feature.placement == placement and feature.unseen.policy == "error"
+        )
+        if names:
+            found.append(UnseenOutput(f"{UNSEEN}{placement}", placement, names))
+    return tuple(found)
 
 
 def golden_paths(data_sets: int, inputs: int, outputs: int) -> list[str]:
@@ -233,6 +273,9 @@ def _check_contradictions(document: dict[str, Any], found: Findings) -> tuple[Sc
         if output in outputs[:index]:
             at = f"/heads/{index}/output" if index < len(names) else "/score/output"
             report(at, f"{output!r} is already the output of another head")
+        if output.startswith(UNSEEN):
+            at = f"/heads/{index}/output" if index < len(names) else "/score/output"
+            report(at, f"{output!r} begins with {UNSEEN}, as only the counts of unseen values do")
     tolerances = {name for name in document["evidence"]["reference"]["outputs"] if not name.startswith("x-")}
     if tolerances != {*names, "score"}:
         report(
@@ -357,4 +400,5 @@ def _typed(document: dict[str, Any], digest: str, schema: Schema, packing: Packi
             if not name.startswith("x-")
         },
         allowed=tuple(Allowed(entry["finding"], entry["detail"], entry["reason"]) for entry in evidence["allowed"]),
+        unseen=unseen_outputs(schema),
     )
