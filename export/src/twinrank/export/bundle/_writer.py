@@ -14,8 +14,9 @@ from typing import Literal
 
 import onnx
 
-from twinrank.export.bundle._external import external_weights
+from twinrank.export.bundle._external import Content, Weights, content_facts, external_weights
 from twinrank.export.bundle._goldens import Golden, ranking_line
+from twinrank.export.bundle._histograms import HISTOGRAMS
 from twinrank.export.bundle._json import Json, dump_document
 from twinrank.export.bundle._manifest import (
     FORMAT_MAJOR,
@@ -95,6 +96,9 @@ class Draft:
         max_candidates: the most that one request may hold.
         release: the ONNX Runtime release that made the evidence.
         session: the options it ran under.
+        weights: values of initialisers that ``model`` keeps outside, by name; never copied into a protobuf, and not to
+            be changed while the draft is used.
+        statistics: the bytes of statistics/histograms.json, None for none.
     """
 
     name: str
@@ -108,16 +112,21 @@ class Draft:
     max_candidates: int
     release: str
     session: SessionSettings = field(default_factory=SessionSettings)
+    weights: Weights = field(default_factory=dict)
+    statistics: bytes | None = None
 
 
-def bundle_files(draft: Draft) -> dict[str, bytes]:
+def bundle_files(draft: Draft) -> dict[str, Content]:
     """Every file of the bundle by relative path, manifest and its digest last. The same draft gives the same bytes.
+
+    Large weights are given as a ``StreamedFile``, all other files as bytes.
 
     Raises:
         BundleError: if the manifest would not be one that readers accept.
+        ValueError: if the weights are not those that the graph keeps outside.
     """
-    model, weights = external_weights(draft.model)
-    files = {MODEL: model}
+    model, weights = external_weights(draft.model, draft.weights)
+    files: dict[str, Content] = {MODEL: model}
     if weights is not None:
         files[MODEL_DATA] = weights
     requests, rankings, data_sets = [], [], 0
@@ -139,13 +148,15 @@ def bundle_files(draft: Draft) -> dict[str, bytes]:
         rankings.append(ranking_line(index, golden.expected, draft.heads, number))
     files[REQUESTS] = b"".join(requests)
     files[RANKINGS] = b"".join(rankings)
+    if draft.statistics is not None:
+        files[HISTOGRAMS] = draft.statistics
     manifest = dump_document(_manifest(draft, packing, data_sets, files))
     digest = (hashlib.sha256(manifest).hexdigest() + "\n").encode()
     parse_manifest(manifest, digest)
     return {**files, MANIFEST: manifest, MANIFEST_DIGEST: digest}
 
 
-def _manifest(draft: Draft, packing: Packing, data_sets: int, files: Mapping[str, bytes]) -> dict[str, object]:
+def _manifest(draft: Draft, packing: Packing, data_sets: int, files: Mapping[str, Content]) -> dict[str, object]:
     return {
         "format": {"major": FORMAT_MAJOR, "minor": FORMAT_MINOR},
         "name": draft.name,
@@ -163,8 +174,8 @@ def _manifest(draft: Draft, packing: Packing, data_sets: int, files: Mapping[str
         "max_candidates": draft.max_candidates,
         "goldens": {"count": len(draft.goldens), "data_sets": data_sets},
         "files": {
-            path: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-            for path, content in files.items()
+            path: {"sha256": digest, "size": size}
+            for path, (digest, size) in ((path, content_facts(content)) for path, content in files.items())
         },
         "evidence": draft.evidence.to_json(),
         "provenance": dict(draft.provenance),
@@ -182,7 +193,7 @@ def write_bundle(
     models_dir: Path,
     name: str,
     version: int,
-    files: Mapping[str, bytes],
+    files: Mapping[str, Content],
     *,
     verify: Callable[[Path], object] | None = None,
 ) -> Path:
@@ -199,7 +210,7 @@ def write_bundle(
 
     Raises:
         FileExistsError: if the version exists; nothing in a bundle ever changes.
-        ValueError: if the version is not positive.
+        ValueError: if the version is not positive; if streamed weights changed since their digest was taken.
     """
     if version < 1:
         raise ValueError(f"version is {version}; expected a positive integer")
@@ -213,10 +224,7 @@ def write_bundle(
         for path, content in files.items():
             place = temporary / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            with open(place, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            _write(place, content)
         for folder in sorted((entry for entry in temporary.rglob("*") if entry.is_dir()), reverse=True):
             _sync(folder)
         _sync(temporary)
@@ -249,6 +257,24 @@ def _temporary(model_dir: Path, version: int) -> Iterator[Path]:
     finally:
         shutil.rmtree(path, ignore_errors=True)
         os.close(lock)
+
+
+def _write(place: Path, content: Content) -> None:
+    """Writes and syncs a new file; streamed content is digested on the way, its arrays may have been changed."""
+    with open(place, "xb") as file:
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            digest = hashlib.sha256()
+            for chunk in content.chunks():
+                digest.update(chunk)
+                file.write(chunk)
+            if digest.hexdigest() != content.sha256:
+                raise ValueError(
+                    f"{place.name} changed while it was written; nobody may train a module that is exported"
+                )
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:

@@ -11,10 +11,12 @@ import onnx
 
 from twinrank.export.bundle import (
     BundleError,
+    Content,
     Draft,
     Evidence,
     FloatArray,
     Head,
+    HistogramBuilder,
     Runner,
     SessionSettings,
     bundle_files,
@@ -82,7 +84,7 @@ def export_run(
     return write_bundle(models, run.name, number, files, verify=open_bundle)
 
 
-def build_files(run: TrainedRun, *, source: str, progress: Progress) -> dict[str, bytes]:
+def build_files(run: TrainedRun, *, source: str, progress: Progress) -> dict[str, Content]:
     """Every file of the run's bundle by relative path, its evidence measured on this host.
 
     Args:
