@@ -38,8 +38,8 @@ from twinrank.training.schema import Packing, Schema, pack, read_request
 
 pytestmark = pytest.mark.parity
 
-VECTORS = json.loads((Path(__file__).parents[1] / "contract" / "vectors" / "requests.json").read_text(encoding="utf-8"))
-CASES: list[dict[str, Any]] = VECTORS["cases"]
+FILES = sorted((Path(__file__).parents[1] / "contract" / "vectors").glob("requests_*.json"))
+CASES: list[dict[str, Any]] = [case for file in FILES for case in json.loads(file.read_text("utf-8"))["cases"]]
 ELEMENT = {"int64": TensorProto.INT64, "float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 
 

@@ -1,14 +1,37 @@
-"""What the request vectors are made of."""
+"""What the request vectors are made of, and how a file of them is written."""
 
 import base64
 from dataclasses import dataclass
 from typing import Any
 
 import xxhash
-from _vectors import tensor
+from _vectors import finish, tensor
 
-__all__ = ["ERROR", "OWN_ROW", "TINY", "Case", "default", "error", "feature", "key", "listed", "packed", "tensor"]
+__all__ = [
+    "ERROR",
+    "OWN_ROW",
+    "TINY",
+    "Case",
+    "default",
+    "error",
+    "feature",
+    "finish_requests",
+    "key",
+    "listed",
+    "packed",
+    "tensor",
+    "vector",
+]
 
+ABOUT = (
+    "Raw requests (request: the text, request_base64: bytes that are no UTF-8) and what must come of them. Either "
+    "error: code, feature and candidate, where a field that is absent here must be absent there; or n, k (null for "
+    "all, else min(k, n)) and all blocks in packing order, whose hex is the row-major little-endian content."
+)
+PROVENANCE = (
+    "codes, fields and blocks are written by hand from sections 4 to 6 of the contract; no implementation of twinrank "
+    "takes part. Keys come from python-xxhash, as in keys.json."
+)
 ERROR = {"policy": "error"}
 OWN_ROW = {"policy": "own_row"}
 
@@ -26,6 +49,11 @@ def default(value: Any) -> dict[str, Any]:
 def listed(length: int, keep: str = "first") -> dict[str, Any]:
     """A list specification."""
     return {"max_length": length, "keep": keep}
+
+
+def vector(length: int) -> dict[str, Any]:
+    """A vector specification."""
+    return {"length": length}
 
 
 TINY = [feature("user", "context", "int64"), feature("item", "candidate", "int64")]
@@ -76,3 +104,14 @@ class Case:
             raise ValueError(f"case {self.name!r} expects nothing")
         document = {"name": self.name, "schema": {"features": self.features}, "max_candidates": self.max_candidates}
         return document | stored | {"expect": expect}
+
+
+def finish_requests(topic: str, cases: list[Case]) -> int:
+    """Write `requests_<topic>.json`, or with `--check` compare it; the process's exit code."""
+    names = [case.name for case in cases]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"case names must be unique: {sorted(twice)}")
+    provenance = f"generate_requests_{topic}.py: {PROVENANCE}"
+    document = {"about": ABOUT, "provenance": provenance, "cases": [case.to_json() for case in cases]}
+    return finish(f"requests_{topic}.json", document)

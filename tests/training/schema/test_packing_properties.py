@@ -17,6 +17,7 @@ from twinrank.training.schema import (
     Packing,
     Policy,
     Schema,
+    VectorSpec,
     pack,
     pack_columns,
     read_request,
@@ -56,7 +57,13 @@ def naive_pack(schema: Schema, document: dict[str, Any]) -> dict[str, bytes]:
                 kind = naive_cell(feature, "" if feature.dtype == "string" else 0)[0]
                 value = row.get(feature.name)
                 zero = bytes(widths[kind])
-                if feature.list is None:
+                if feature.vector is not None:
+                    elements = [zero] * feature.vector.length
+                    if value is not None:
+                        elements = [naive_cell(feature, element)[1] for element in value]
+                    used[f"{placement}.{kind}"] += b"".join(elements)
+                    present.add(f"{placement}.{kind}")
+                elif feature.list is None:
                     used[f"{placement}.{kind}"] += zero if value is None else naive_cell(feature, value)[1]
                     present.add(f"{placement}.{kind}")
                 else:
@@ -109,8 +116,12 @@ def schemas(draw: st.DrawFn) -> Schema:
         group = draw(st.sampled_from([None, f"{placement}_a", f"{placement}_b"])) if spec else None
         if group is not None and spec is not None:
             spec = specs.setdefault((placement, group), spec)
-        empty = Policy("default", () if spec else DEFAULTS[dtype])
-        choices = [Policy(), empty] if spec else [Policy(), empty, Policy("own_row")]
+        vector = None
+        if spec is None and dtype in ("float32", "float64", "int64"):
+            vector = draw(st.none() | st.builds(VectorSpec, st.integers(1, 3)))
+        one = DEFAULTS[dtype]
+        empty = Policy("default", () if spec else (one,) * vector.length if vector else one)
+        choices = [Policy(), empty] if spec or vector else [Policy(), empty, Policy("own_row")]
         features.append(
             Feature(
                 name=f"f{index}",
@@ -121,6 +132,7 @@ def schemas(draw: st.DrawFn) -> Schema:
                 nonfinite=dtype.startswith("float") and draw(st.booleans()),
                 missing=draw(st.sampled_from(choices)),
                 invalid=draw(st.sampled_from(choices)),
+                vector=vector,
             )
         )
     return Schema(tuple(features))
@@ -136,7 +148,11 @@ def documents(draw: st.DrawFn, schema: Schema) -> dict[str, Any]:
                 continue
             if feature.list is None:
                 if feature.missing.policy == "error" or draw(st.booleans()):
-                    members[feature.name] = draw(values_of(feature))
+                    values = values_of(feature)
+                    if feature.vector is not None:
+                        length = feature.vector.length
+                        values = st.lists(values, min_size=length, max_size=length)
+                    members[feature.name] = draw(values)
                 continue
             length = draw(st.integers(0, 6))
             if feature.group is not None:
@@ -161,7 +177,12 @@ def columns_of(schema: Schema, document: dict[str, Any]) -> dict[str, FeatureCol
                 return value
             return WORDS[value] if isinstance(value, str) else float(value)
 
-        if feature.list is None:
+        if feature.vector is not None:
+            zeros = [0] * feature.vector.length
+            table = [[number(element) for element in row.get(feature.name, zeros)] for row in rows]
+            array = np.array(table, dtype=dtype).reshape(len(rows), feature.vector.length)
+            columns[feature.name] = FeatureColumn(array, None, states)
+        elif feature.list is None:
             zero = "" if feature.dtype == "string" else 0
             flat = [number(row.get(feature.name, zero)) for row in rows]
             columns[feature.name] = FeatureColumn(np.array(flat, dtype=dtype), None, states)

@@ -8,7 +8,7 @@ all of it may be shared between threads. The rules are those of tests/contract/R
 
 from twinrank.training.schema._columns import FeatureColumn, pack, pack_columns
 from twinrank.training.schema._errors import SCORING_CODES, SchemaError, SchemaProblem, ScoringError
-from twinrank.training.schema._features import DType, Feature, ListSpec, Placement, Policy, Schema
+from twinrank.training.schema._features import DType, Feature, ListSpec, Placement, Policy, Schema, VectorSpec
 from twinrank.training.schema._keys import string_key, string_keys
 from twinrank.training.schema._packing import Block, BlockDType, Column, Packing
 from twinrank.training.schema._request import Request, read_request, request_from_mapping
@@ -30,6 +30,7 @@ __all__ = [
     "SchemaError",
     "SchemaProblem",
     "ScoringError",
+    "VectorSpec",
     "pack",
     "pack_columns",
     "read_request",

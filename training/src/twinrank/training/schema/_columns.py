@@ -21,14 +21,15 @@ Int64s = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureColumn:
-    """The values of one feature in many rows. r: rows, t: elements of all rows together.
+    """The values of one feature in many rows. r: rows, t: elements of all rows together, L: a vector's length.
 
     Attributes:
-        values: Shape [r]; for a list feature shape [t], the rows' elements one after another, before truncation.
+        values: Shape [r]; for a list feature shape [t], the rows' elements one after another, before truncation; for a
+            vector feature an array of shape [r, L].
             bool array for `bool`; integers for `int64` and `timestamp`; floats or integers for the float dtypes
             (float64 is rounded to a float32 feature as in a request); for `string` either strings or their int64 keys.
-            Entries of a scalar feature whose state is not 1 are ignored.
-        lengths: int64 [r], elements per row; None for a scalar feature.
+            Entries of a scalar or vector feature whose state is not 1 are ignored.
+        lengths: int64 [r], elements per row; only for a list feature.
         states: int64 [r], 0 missing, 1 present, 2 invalid; None means all present.
     """
 
@@ -64,7 +65,7 @@ def pack_columns(
         candidates: Rows of every candidate column.
 
     Raises:
-        ScoringError: `missing_feature`, `wrong_type`, `out_of_range`, `non_finite`, `invalid_string` or
+        ScoringError: `missing_feature`, `wrong_type`, `out_of_range`, `non_finite`, `invalid_string`, `wrong_length` or
             `length_mismatch`, with `feature` and, for a candidate feature, the row as `candidate` where one is known.
             An invalid policy absorbs nothing here: rows that are invalid are declared by their state.
         ValueError: if a column's name is no feature, or its arrays do not fit together.
@@ -90,7 +91,8 @@ def pack_columns(
 class _Cells:
     """One feature, typed.
 
-    `dense` is [r] or [r, L] with zeros where nothing is; `lengths` are those after the cut, `given` those before it.
+    `dense` is [r], or [r, L] of a list or vector, with zeros where nothing is; `lengths` are those after the cut,
+    `given` those before it.
     """
 
     dense: Array
@@ -126,9 +128,13 @@ def _request_cells(request: Request, feature: Feature) -> _Cells:
     raw = request.values(feature.name)
     states = np.array(request.states(feature.name), dtype=np.int64)
     dtype = block_dtype(feature)
+    if feature.vector is not None:
+        length = feature.vector.length
+        dense: Array = np.array([(0,) * length if value is None else value for value in raw], dtype=dtype)
+        return _Cells(dense.reshape(len(raw), length), states, states, states)
     if feature.list is None:
         if feature.dtype == "string":
-            dense: Array = np.zeros(len(raw), dtype=np.int64)
+            dense = np.zeros(len(raw), dtype=np.int64)
             dense[states == PRESENT] = string_keys(value for value in raw if isinstance(value, str))
         else:
             dense = np.array([0 if value is None else value for value in raw], dtype=dtype)
@@ -157,8 +163,9 @@ def _list_cells(feature: Feature, flat: Array, given: Int64s, states: Int64s) ->
 
 def _column_cells(feature: Feature, column: FeatureColumn | None, rows: int) -> _Cells:
     if column is None:
+        extent = (0,) if feature.list else (rows, feature.vector.length) if feature.vector else (rows,)
         column = FeatureColumn(
-            np.zeros(0 if feature.list else rows, dtype=bool if feature.dtype == "bool" else np.int64),
+            np.zeros(extent, dtype=bool if feature.dtype == "bool" else np.int64),
             np.zeros(rows, dtype=np.int64) if feature.list else None,
             np.zeros(rows, dtype=np.int64),
         )
@@ -168,8 +175,13 @@ def _column_cells(feature: Feature, column: FeatureColumn | None, rows: int) -> 
         if column.lengths is not None:
             raise ValueError(f"column {feature.name!r} has lengths, but the feature is no list")
         present = states == PRESENT
-        values = _sized(feature, column.values, rows)
-        dense = np.zeros(rows, dtype=block_dtype(feature))
+        if feature.vector is not None:
+            values: Any = _vectors(feature, column.values, rows, feature.vector.length)
+            shape: tuple[int, ...] = (rows, feature.vector.length)
+        else:
+            values = _sized(feature, column.values, rows)
+            shape = (rows,)
+        dense: Array = np.zeros(shape, dtype=block_dtype(feature))
         dense[present] = _typed(feature, _select(values, present))
         return _Cells(dense, states, states, states)
     if column.lengths is None:
@@ -207,6 +219,15 @@ def _sized(feature: Feature, values: Any, size: int) -> Any:
     return values
 
 
+def _vectors(feature: Feature, values: Any, rows: int, length: int) -> Array:
+    array = np.asarray(values)
+    if array.ndim != 2 or array.shape[0] != rows:
+        raise ValueError(f"column {feature.name!r}: values have shape {array.shape}; ({rows}, {length}) is required")
+    if array.shape[1] != length:
+        raise _refused("wrong_length", feature, None, f"has {array.shape[1]} elements a row; exactly {length} fit")
+    return array
+
+
 def _select(values: Any, present: npt.NDArray[np.bool_]) -> Any:
     if present.all():
         return values
@@ -228,7 +249,7 @@ def _typed(feature: Feature, values: Any) -> Array:
             raise ScoringError(error.code, error.message, feature.name) from None
     array = np.asarray(values)
     if array.size == 0:
-        return np.zeros(0, dtype=block_dtype(feature))
+        return np.zeros(array.shape, dtype=block_dtype(feature))
     if feature.dtype == "bool":
         if array.dtype.kind != "b":
             raise _refused("wrong_type", feature, None, f"takes bools, not {array.dtype}")

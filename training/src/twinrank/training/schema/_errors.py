@@ -16,7 +16,9 @@ SCORING_CODES: tuple[str, ...] = (
     "non_finite",
     "invalid_string",
     "length_mismatch",
+    "wrong_length",
     "too_many_candidates",
+    "unseen_value",
     "scoring_failed",
 )
 """The codes a `ScoringError` may carry, in the order of tests/contract/codes.json."""

@@ -137,6 +137,8 @@ def _blocks(schema: Schema, placement: Placement) -> list[Block]:
         elif feature.list is not None:
             flat[dtype].add("values", feature.list.max_length, feature=feature.name)
             flat["int64"].add("length", feature=feature.name)
+        elif feature.vector is not None:
+            flat[dtype].add("values", feature.vector.length, feature=feature.name)
         else:
             flat[dtype].add("value", feature=feature.name)
         if feature.has_state:

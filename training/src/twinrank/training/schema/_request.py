@@ -36,7 +36,8 @@ class Request:
     def values(self, feature: str) -> tuple[Scalar | tuple[Scalar, ...] | None, ...]:
         """Returns the feature's typed values: one entry for a context feature, n for a candidate feature.
 
-        A list is a tuple, already truncated; float32 is already rounded; None where the state is not 1 (present).
+        A list is a tuple, already truncated, a vector a tuple of its length; float32 is already rounded; None where the
+        state is not 1 (present).
 
         Raises:
             KeyError: if the schema has no such feature.
@@ -66,8 +67,8 @@ def request_from_mapping(mapping: Mapping[str, Any], schema: Schema, *, max_cand
     """Returns the request that a mapping of typed Python values holds, by the same rules as `read_request`.
 
     Integers are Python or numpy integers, floats Python floats or numpy's float16/32/64, bools bool or numpy.bool;
-    lists are lists, tuples or one-dimensional numpy arrays. An integer is accepted for a float feature and converted as
-    a literal would be; a float is never accepted for an integer feature, nor a bool for a number.
+    lists and vectors are lists, tuples or one-dimensional numpy arrays. An integer is accepted for a float feature and
+    converted as a literal would be; a float is never accepted for an integer feature, nor a bool for a number.
 
     Raises:
         ScoringError: the first problem in the mapping's order.
@@ -100,13 +101,14 @@ def _plain(value: object) -> object:
 class _Slot:
     """Collects the values of one feature while a request is walked."""
 
-    __slots__ = ("absorbs", "feature", "lengths", "limit", "read", "required", "states", "values")
+    __slots__ = ("absorbs", "feature", "lengths", "limit", "read", "required", "states", "values", "vector")
 
     def __init__(self, feature: Feature, rows: int) -> None:
         self.feature = feature
         self.read = scalar_reader(feature.dtype, feature.nonfinite)
         self.required = feature.missing.policy == "error"
         self.absorbs = feature.invalid.policy != "error"
+        self.vector = None if feature.vector is None else feature.vector.length
         self.limit = 0
         if feature.list is not None:
             self.limit = feature.list.max_length if feature.list.keep == "first" else -feature.list.max_length
@@ -116,16 +118,24 @@ class _Slot:
 
     def put(self, row: int, value: object) -> None:
         """Checks and stores a value; raises `InvalidValueError`."""
-        if self.limit == 0:
-            self.values[row] = self.read(value)
-        else:
-            if type(value) is not list:
-                raise InvalidValueError("wrong_type", f"a list of {self.feature.dtype}; put a single value into one")
-            read = self.read
-            elements = [read(element) for element in value]
+        if self.limit:
+            elements = self.elements(value, "list")
             self.lengths[row] = len(elements)
             self.values[row] = tuple(elements[: self.limit] if self.limit > 0 else elements[self.limit :])
+        elif self.vector is not None:
+            elements = self.elements(value, "vector")
+            if len(elements) != self.vector:
+                raise InvalidValueError("wrong_length", f"vectors of exactly {self.vector} elements")
+            self.values[row] = tuple(elements)
+        else:
+            self.values[row] = self.read(value)
         self.states[row] = PRESENT
+
+    def elements(self, value: object, kind: str) -> list[Any]:
+        """Checks every element, also those that will not be kept; raises `InvalidValueError`."""
+        if type(value) is not list:
+            raise InvalidValueError("wrong_type", f"a {kind} of {self.feature.dtype}; put a single value into one")
+        return [self.read(element) for element in value]
 
 
 class _Rows:
@@ -180,7 +190,8 @@ class _Rows:
     def _missing(self, feature: Feature, row: int) -> ScoringError:
         where, candidate = self._where(row)
         message = f"feature {feature.name!r} of {where} is absent or null; its missing policy is 'error': send a "
-        message += f"{feature.dtype}{' list' if feature.list else ''}, or train with another policy"
+        kind = " list" if feature.list else " vector" if feature.vector else ""
+        message += f"{feature.dtype}{kind}, or train with another policy"
         return ScoringError("missing_feature", message, feature.name, candidate)
 
     def _mismatch(self, group: list[_Slot], slot: _Slot, row: int) -> ScoringError:

@@ -34,7 +34,7 @@ class OverflowLiteral:
 
 
 class InvalidValueError(Exception):
-    """A value breaks its dtype's rules; `code` is one of the four codes that an invalid policy may absorb."""
+    """A value breaks its dtype's rules; `code` is one of the five codes that an invalid policy may absorb."""
 
     def __init__(self, code: str, allowed: str) -> None:
         super().__init__(code, allowed)

@@ -1,8 +1,8 @@
-"""Request vectors about scalars: types, ranges, strings, and the policies for missing and invalid values."""
+"""Make requests_values.json: scalars of every dtype, strings, and the policies."""
 
 from typing import Any
 
-from _requests_case import OWN_ROW, Case, default, error, feature, key, packed, tensor
+from _requests_case import OWN_ROW, Case, default, error, feature, finish_requests, key, packed, tensor
 
 BLOCK = {"float32": "candidate.f32", "float64": "candidate.f64"}
 
@@ -274,3 +274,7 @@ def policies() -> list[Case]:
 def cases() -> list[Case]:
     """All cases of this file."""
     return [*scalars(), *strings(), *policies()]
+
+
+if __name__ == "__main__":
+    raise SystemExit(finish_requests("values", cases()))

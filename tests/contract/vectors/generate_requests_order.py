@@ -1,6 +1,6 @@
-"""Request vectors about the shape of a request and the order in which problems are found."""
+"""Make requests_order.json: which of several problems is the answer, shapes, k and max_candidates."""
 
-from _requests_case import OWN_ROW, TINY, Case, default, error, feature, listed, packed, tensor
+from _requests_case import OWN_ROW, TINY, Case, default, error, feature, finish_requests, listed, packed, tensor
 
 SHAPE = error("invalid_request")
 
@@ -289,3 +289,7 @@ def cases() -> list[Case]:
         ),
     ]
     return made
+
+
+if __name__ == "__main__":
+    raise SystemExit(finish_requests("order", cases()))

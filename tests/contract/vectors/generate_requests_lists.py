@@ -1,8 +1,8 @@
-"""Request vectors about lists, groups, and a schema that uses every block."""
+"""Make requests_lists.json: lists, aligned groups, and a schema that uses every block."""
 
 from typing import Any
 
-from _requests_case import Case, default, error, feature, key, listed, packed, tensor
+from _requests_case import Case, default, error, feature, finish_requests, key, listed, packed, tensor
 
 
 def lists() -> list[Case]:
@@ -230,3 +230,7 @@ def every_block() -> list[Case]:
 def cases() -> list[Case]:
     """All cases of this file."""
     return [*lists(), *groups(), *every_block()]
+
+
+if __name__ == "__main__":
+    raise SystemExit(finish_requests("lists", cases()))

@@ -1,6 +1,6 @@
-"""Request vectors about the text: what is JSON, and that nothing is looked at before that is known."""
+"""Make requests_text.json: bytes that are no request, and texts at the edges of what JSON allows."""
 
-from _requests_case import ERROR, TINY, Case, error, feature, packed, tensor
+from _requests_case import ERROR, TINY, Case, error, feature, finish_requests, packed, tensor
 
 GOOD = b'{"context":{"user":1},"candidates":[{"item":2}]}'
 OK = packed(1, None, {"context.i64": tensor("int64", [1, 1], [1]), "candidate.i64": tensor("int64", [1, 1], [2])})
@@ -149,3 +149,7 @@ def cases() -> list[Case]:
         ),
     ]
     return made
+
+
+if __name__ == "__main__":
+    raise SystemExit(finish_requests("text", cases()))
