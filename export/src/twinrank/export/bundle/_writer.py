@@ -129,6 +129,8 @@ def bundle_files(draft: Draft) -> dict[str, Content]:
     files: dict[str, Content] = {MODEL: model}
     if weights is not None:
         files[MODEL_DATA] = weights
+    if draft.statistics is not None:
+        files[HISTOGRAMS] = draft.statistics
     requests, rankings, data_sets = [], [], 0
     packing = Packing.of(draft.schema)
     for index, golden in enumerate(draft.goldens):
@@ -148,8 +150,6 @@ def bundle_files(draft: Draft) -> dict[str, Content]:
         rankings.append(ranking_line(index, golden.expected, draft.heads, number))
     files[REQUESTS] = b"".join(requests)
     files[RANKINGS] = b"".join(rankings)
-    if draft.statistics is not None:
-        files[HISTOGRAMS] = draft.statistics
     manifest = dump_document(_manifest(draft, packing, data_sets, files))
     digest = (hashlib.sha256(manifest).hexdigest() + "\n").encode()
     parse_manifest(manifest, digest)

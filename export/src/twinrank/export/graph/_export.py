@@ -17,10 +17,12 @@ from twinrank.export.bundle import (
     FloatArray,
     Head,
     HistogramBuilder,
+    Histograms,
     Runner,
     SessionSettings,
     bundle_files,
     host_class,
+    lookups_of,
     open_bundle,
     operators,
     read_manifest,
@@ -98,7 +100,7 @@ def build_files(run: TrainedRun, *, source: str, progress: Progress) -> dict[str
     packing = Packing.of(run.schema)
     outputs = (*run.heads, SCORE)
     progress("reading the run's requests")
-    slates = _slates(run, packing)
+    slates, seen = _slates(run, packing)
     progress(f"tracing the module at {TRACED_CANDIDATES} candidates")
     model = build_graph(run, slates[0], packing)
     progress("opening the graph")
@@ -124,6 +126,7 @@ def build_files(run: TrainedRun, *, source: str, progress: Progress) -> dict[str
         },
         max_candidates=run.max_candidates,
         release=runtime_release(),
+        statistics=seen.to_bytes(),
     )
     return bundle_files(draft)
 
@@ -181,19 +184,23 @@ def _executor(model: onnx.ModelProto, outputs: Sequence[str]) -> Callable[[Block
     return execute
 
 
-def _slates(run: TrainedRun, packing: Packing) -> list[Blocks]:
-    """The run's requests as blocks, those without candidates left out."""
+def _slates(run: TrainedRun, packing: Packing) -> tuple[list[Blocks], Histograms]:
+    """The run's requests as blocks, those without candidates left out, and how the features are distributed in all."""
     slates = []
+    looked_up = {name for lookup in lookups_of(run.front.to_onnx(), packing) for name in lookup.features}
+    histograms = HistogramBuilder(run.schema, looked_up)
     for index, raw in enumerate(run.requests):
         try:
             request = read_request(raw, run.schema, max_candidates=run.max_candidates)
         except ScoringError as e:
             raise ExportError("no_request", f"request {index} is refused: {e.code}: {e.message}", "Train again") from e
+        blocks = pack(request, packing)
+        histograms.add(raw, request, blocks)
         if request.n:
-            slates.append(pack(request, packing))
+            slates.append(blocks)
     if not slates:
         raise ExportError("no_request", "the run holds no request with a candidate", "Train again with sample requests")
-    return slates
+    return slates, histograms.build()
 
 
 def _silent(step: str) -> None:
