@@ -37,6 +37,8 @@ from twinrank.export.graph._invariance import check_invariance
 from twinrank.export.graph._reference import measure_reference
 from twinrank.export.graph._slates import Blocks, size_of, take
 from twinrank.export.graph._source import source_digest, tool_versions
+from twinrank.export.graph._tables import Tables
+from twinrank.export.graph._summary import transforms_summary
 from twinrank.export.graph._trace import TRACED_CANDIDATES, trace
 from twinrank.training.schema import Packing, ScoringError, pack, read_request
 
@@ -81,38 +83,44 @@ def export_run(
         return candidate
     if number in existing:
         raise FileExistsError(f"{models / run.name / str(number)} exists, and nothing in a bundle changes")
-    files = build_files(run, source=source, progress=tell)
+    files = build_files(run, source=source, progress=tell, scratch=models / run.name)
     tell("writing, and opening what was written")
     return write_bundle(models, run.name, number, files, verify=open_bundle)
 
 
-def build_files(run: TrainedRun, *, source: str, progress: Progress) -> dict[str, Content]:
+def build_files(run: TrainedRun, *, source: str, progress: Progress, scratch: Path | None = None) -> dict[str, Content]:
     """Every file of the run's bundle by relative path, its evidence measured on this host.
 
     Args:
         run: what training left.
         source: its ``source_digest``.
         progress: told each step.
+        scratch: where a temporary copy of large weights may lie; None takes the system's temporary folder.
 
     Raises:
         ExportError: if the run cannot become a bundle.
     """
+    with Tables(scratch) as tables:
+        return bundle_files(_draft(run, source, progress, tables))
+
+
+def _draft(run: TrainedRun, source: str, progress: Progress, tables: Tables) -> Draft:
     packing = Packing.of(run.schema)
     outputs = (*run.heads, SCORE)
     progress("reading the run's requests")
     slates, seen = _slates(run, packing)
     progress(f"tracing the module at {TRACED_CANDIDATES} candidates")
-    model = build_graph(run, slates[0], packing)
+    model = build_graph(run, slates[0], packing, tables)
     progress("opening the graph")
-    execute = _executor(model, outputs)
+    execute = _executor(model, outputs, tables)
     progress("comparing with the torch module")
     reference = measure_reference(execute, run.module, run.front, slates, outputs)
     progress("proving batch invariance")
-    invariance = check_invariance(execute, model, packing, slates, outputs, run.max_candidates)
+    invariance = check_invariance(execute, model, packing, slates, outputs, run.max_candidates, tables.folder)
     progress("choosing goldens")
     maker = GoldenMaker(execute, run.schema, run.max_candidates, [reference.scales[name] for name in outputs])
     goldens = choose_goldens(maker, run.requests, run.schema, run.max_candidates)
-    draft = Draft(
+    return Draft(
         name=run.name,
         schema=run.schema,
         heads=tuple(Head(name, output_name(name), "float32") for name in run.heads),
@@ -122,22 +130,28 @@ def build_files(run: TrainedRun, *, source: str, progress: Progress) -> dict[str
         evidence=Evidence(host_class(), reference.rows, reference.tolerances, invariance.sizes, invariance.compared),
         provenance={
             **run.provenance,
-            "export": {"source": source, "traced_candidates": TRACED_CANDIDATES, "versions": tool_versions()},
+            "export": {
+                "source": source,
+                "traced_candidates": TRACED_CANDIDATES,
+                "transforms": transforms_summary(run.front.transforms, run.front.outputs),
+                "versions": tool_versions(),
+            },
         },
         max_candidates=run.max_candidates,
         release=runtime_release(),
+        weights=tables.weights_of(model),
         statistics=seen.to_bytes(),
     )
-    return bundle_files(draft)
 
 
-def build_graph(run: TrainedRun, slate: Blocks, packing: Packing) -> onnx.ModelProto:
+def build_graph(run: TrainedRun, slate: Blocks, packing: Packing, tables: Tables | None = None) -> onnx.ModelProto:
     """The run's slate graph: blocks in, ``head.<name>`` and ``score`` out.
 
     Args:
         run: what training left.
         slate: a real slate, which the module is traced with.
         packing: the graph's inputs.
+        tables: keeps large weights outside; None leaves them in the graph, which protobuf limits to 2 GiB.
 
     Raises:
         ExportError: ``shape_baked_in``, ``operator_forbidden``, ``graph_refused``, ``outputs_differ_from_heads``.
@@ -147,7 +161,7 @@ def build_graph(run: TrainedRun, slate: Blocks, packing: Packing) -> onnx.ModelP
     outputs = (*run.heads, SCORE)
     rows = np.arange(TRACED_CANDIDATES, dtype=np.int64) % size_of(slate, packing)
     specs = run.front.outputs
-    back = trace(run.module, specs, run.front.encode(take(slate, rows, packing)), outputs)
+    back = trace(run.module, specs, run.front.encode(take(slate, rows, packing)), outputs, tables)
     model = compose(run.front.to_onnx(), back, packing, specs, outputs)
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     permitted = [key for key in operators().allowed if operators().permits(*key, opsets.get(key[0], 0))]
@@ -161,9 +175,11 @@ def build_graph(run: TrainedRun, slate: Blocks, packing: Packing) -> onnx.ModelP
     return model
 
 
-def _executor(model: onnx.ModelProto, outputs: Sequence[str]) -> Callable[[Blocks], Sequence[FloatArray]]:
+def _executor(
+    model: onnx.ModelProto, outputs: Sequence[str], tables: Tables
+) -> Callable[[Blocks], Sequence[FloatArray]]:
     try:
-        runner = Runner(model.SerializeToString(deterministic=True), SessionSettings())
+        runner = Runner(model.SerializeToString(deterministic=True), SessionSettings(), tables.folder)
     except Exception as e:  # the runtime raises many types, none of them documented
         raise ExportError("graph_refused", f"ONNX Runtime refuses the graph: {e}", "Report it with the run") from e
 
