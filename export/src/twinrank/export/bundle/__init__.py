@@ -16,7 +16,7 @@ from twinrank.export.bundle._bits import (
     ulp_distance,
 )
 from twinrank.export.bundle._bundle import Bundle, InstallationPolicy, Require, Scores, open_bundle
-from twinrank.export.bundle._external import Content, StreamedFile, Weights, is_stub, weight_stub
+from twinrank.export.bundle._external import PAGE, Content, StreamedFile, Weights, is_stub, weight_stub
 from twinrank.export.bundle._goldens import Expectation, Golden
 from twinrank.export.bundle._graph import Operators, operators
 from twinrank.export.bundle._histograms import (
@@ -36,6 +36,7 @@ from twinrank.export.bundle._json import dump_document
 from twinrank.export.bundle._layout import read_manifest
 from twinrank.export.bundle._lookups import GraphLookup, lookups_of
 from twinrank.export.bundle._manifest import (
+    MODEL_DATA,
     Allowed,
     FileEntry,
     Head,
@@ -49,11 +50,20 @@ from twinrank.export.bundle._problems import BUNDLE_CODES, BundleError, Problem
 from twinrank.export.bundle._session import Runner, runtime_release, session_options
 from twinrank.export.bundle._signature import SignatureMode, SignaturePolicy, SignatureState
 from twinrank.export.bundle._tensors import Array, TensorFormatError, tensor_from_bytes, tensor_to_bytes
-from twinrank.export.bundle._writer import Draft, Evidence, bundle_files, versions_of, write_bundle
+from twinrank.export.bundle._writer import (
+    Draft,
+    Evidence,
+    bundle_files,
+    temporary_sibling,
+    versions_of,
+    write_bundle,
+)
 
 __all__ = [
     "BUNDLE_CODES",
     "HISTOGRAMS",
+    "MODEL_DATA",
+    "PAGE",
     "Allowed",
     "Array",
     "Bins",
@@ -109,6 +119,7 @@ __all__ = [
     "read_manifest",
     "runtime_release",
     "session_options",
+    "temporary_sibling",
     "tensor_from_bytes",
     "tensor_to_bytes",
     "ulp_distance",

@@ -17,6 +17,7 @@ from twinrank.export.bundle._manifest import MODEL_DATA
 
 EXTERNAL_ABOVE = 16 * 2**20
 PAGE = 4096
+"""Large initialisers begin at multiples of it."""
 # Smaller ones gain nothing from a page of their own.
 _LARGE = 64 * 2**10
 _CHUNK = 2**20
@@ -72,11 +73,6 @@ def content_facts(content: Content) -> tuple[str, int]:
     return hashlib.sha256(content).hexdigest(), len(content)
 
 
-def padding(offset: int) -> int:
-    """The bytes from ``offset`` to the next page."""
-    return -offset % PAGE
-
-
 def weight_stub(name: str, values: NDArray[Any], offset: int = 0) -> onnx.TensorProto:
     """An initialiser whose values are kept elsewhere: external data at ``offset`` of model.onnx.data.
 
@@ -123,8 +119,9 @@ def external_weights(model: onnx.ModelProto, weights: Weights) -> tuple[bytes, S
     for tensor, size in zip(slim.graph.initializer, sizes, strict=True):
         if size < _LARGE and not is_stub(tensor):
             continue
-        pieces += [bytes(padding(offset)), weights[tensor.name] if is_stub(tensor) else tensor.raw_data]
-        offset += padding(offset)
+        gap = -offset % PAGE
+        pieces += [bytes(gap), weights[tensor.name] if is_stub(tensor) else tensor.raw_data]
+        offset += gap
         tensor.ClearField("raw_data")
         _refer(tensor, offset, size)
         offset += size

@@ -220,7 +220,7 @@ def write_bundle(
         raise FileExistsError(f"{target} exists, and nothing in a bundle changes; choose another version")
     model_dir.mkdir(parents=True, exist_ok=True)
     _sweep(model_dir)
-    with _temporary(model_dir, version) as temporary:
+    with temporary_sibling(model_dir, str(version)) as temporary:
         for path, content in files.items():
             place = temporary / path
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -242,10 +242,17 @@ def write_bundle(
 
 
 @contextlib.contextmanager
-def _temporary(model_dir: Path, version: int) -> Iterator[Path]:
-    """A locked temporary sibling; what is left of it at the end is removed. The lock dies with the process."""
+def temporary_sibling(model_dir: Path, label: str) -> Iterator[Path]:
+    """A locked temporary folder beside the versions; what is left of it at the end is removed.
+
+    The lock dies with the process, and the next writer removes what killed ones left.
+
+    Args:
+        model_dir: ``<models>/<name>``.
+        label: what its name says after ``.tmp-``.
+    """
     while True:
-        path = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{version}-", dir=model_dir))
+        path = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{label}-", dir=model_dir))
         lock = os.open(path, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -38,6 +39,7 @@ def check_invariance(
     slates: Sequence[Blocks],
     outputs: Sequence[str],
     max_candidates: int,
+    folder: Path | None = None,
 ) -> Invariance:
     """Scores each candidate in slates of many sizes, split and permuted, and compares every bit.
 
@@ -48,6 +50,7 @@ def check_invariance(
         slates: the run's requests as blocks, none empty.
         outputs: the heads, the score last.
         max_candidates: the largest slate that a request may hold; it is tested too.
+        folder: where the weights lie that the model keeps outside, if any.
 
     Raises:
         ExportError: ``batch_variant``, naming the output and the first node whose row depends on the slate.
@@ -61,11 +64,11 @@ def check_invariance(
         total = size_of(pool, packing)
         whole = run(pool)
         for rows in _slates_of(total, index):
-            compared += _compare(run, model, packing, pool, whole, rows, outputs)
+            compared += _compare(run, model, packing, pool, whole, rows, outputs, folder)
     top = max(max_candidates, largest)
     pool = _pool(contexts[0], by_size[::-1], packing, top)
     first = run(take(pool, np.arange(min(top, _POOL), dtype=np.int64), packing))
-    compared += _compare(run, model, packing, pool, first, np.arange(top, dtype=np.int64), outputs)
+    compared += _compare(run, model, packing, pool, first, np.arange(top, dtype=np.int64), outputs, folder)
     return Invariance(tuple(sorted({*SIZES, largest, top})), compared)
 
 
@@ -99,6 +102,7 @@ def _compare(
     whole: Sequence[FloatArray],
     rows: NDArray[np.int64],
     outputs: Sequence[str],
+    folder: Path | None,
 ) -> int:
     slate = take(pool, rows, packing)
     known = rows < len(whole[0])
@@ -112,15 +116,21 @@ def _compare(
         differs = canonical_bits(expected[rows[known]]) != canonical_bits(actual[known])
         if differs.any():
             row = int(np.flatnonzero(differs)[0])
-            raise _variant(model, packing, pool, rows, row, name)
+            raise _variant(model, packing, pool, rows, row, name, folder)
     return int(known.sum()) * len(outputs)
 
 
 def _variant(
-    model: onnx.ModelProto, packing: Packing, pool: Blocks, rows: NDArray[np.int64], row: int, output: str
+    model: onnx.ModelProto,
+    packing: Packing,
+    pool: Blocks,
+    rows: NDArray[np.int64],
+    row: int,
+    output: str,
+    folder: Path | None,
 ) -> ExportError:
     candidate = int(rows[row])
-    blame = first_variant_node(model, pool, take(pool, rows, packing), candidate, row)
+    blame = first_variant_node(model, pool, take(pool, rows, packing), candidate, row, folder)
     where = (
         f"the first node that depends on the slate is {blame}" if blame else "no node shows it outside the fused graph"
     )
@@ -135,7 +145,12 @@ def _variant(
 
 
 def first_variant_node(
-    model: onnx.ModelProto, left: Blocks, right: Blocks, left_row: int, right_row: int
+    model: onnx.ModelProto,
+    left: Blocks,
+    right: Blocks,
+    left_row: int,
+    right_row: int,
+    folder: Path | None = None,
 ) -> str | None:
     """The first node, in the graph's order, whose values for one candidate differ between two slates, if one does.
 
@@ -145,13 +160,14 @@ def first_variant_node(
         right: another with the same context.
         left_row: where the candidate stands in the first.
         right_row: where it stands in the second.
+        folder: where the weights lie that the model keeps outside, if any.
     """
     names = [name for node in model.graph.node for name in node.output if name]
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     declared = {value.name for value in model.graph.output}
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in declared)
-    runner = Runner(probe.SerializeToString(), SessionSettings())
+    runner = Runner(probe.SerializeToString(), SessionSettings(), folder)
     n_left, n_right = len(_leading(model, left)), len(_leading(model, right))
     first, second = (dict(zip(runner.outputs, runner.run(blocks), strict=True)) for blocks in (left, right))
     for node in model.graph.node:

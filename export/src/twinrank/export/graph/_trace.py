@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
+import onnx_ir
 import torch
 from numpy.typing import NDArray
 
 from twinrank.export.graph._errors import ExportError
+from twinrank.export.graph._tables import Tables
 from twinrank.training.transforms import EncodedSpec
 
 OPSET = 20
@@ -74,7 +76,11 @@ def run_module(module: torch.nn.Module, encoded: Tensors, outputs: Sequence[str]
 
 
 def trace(
-    module: torch.nn.Module, specs: Sequence[EncodedSpec], example: Tensors, outputs: Sequence[str]
+    module: torch.nn.Module,
+    specs: Sequence[EncodedSpec],
+    example: Tensors,
+    outputs: Sequence[str],
+    tables: Tables | None = None,
 ) -> onnx.ModelProto:
     """The module as ONNX: inputs are the encoded names, outputs the given ones.
 
@@ -83,6 +89,7 @@ def trace(
         specs: the encoded tensors, in the order of the inputs.
         example: a real slate of ``TRACED_CANDIDATES`` candidates, encoded.
         outputs: the heads, the score last.
+        tables: keeps large weights outside; None puts them into the graph, which protobuf limits to 2 GiB.
 
     Raises:
         ExportError: ``shape_baked_in`` if the tracer fixed the candidate axis.
@@ -120,6 +127,8 @@ def trace(
         quiet.setLevel(level)
     if program is None:
         raise ExportError("shape_baked_in", "the tracer returned no program", "Report it with the module")
+    if tables is not None:
+        _keep_outside(program.model, tables)
     model = program.model_proto
     for value, spec in zip(model.graph.input, specs, strict=True):
         leading = value.type.tensor_type.shape.dim[0]
@@ -130,6 +139,14 @@ def trace(
                 "Keep sizes symbolic: no int(), item() or Python branch on n",
             )
     return model
+
+
+def _keep_outside(model: onnx_ir.Model, tables: Tables) -> None:
+    """Replaces large weights by stubs before the program becomes a protobuf; until then it refers to the module's."""
+    for name, value in model.graph.initializers.items():
+        held = value.const_value
+        if held is not None and tables.takes(held.dtype.numpy(), held.nbytes):
+            value.const_value = onnx_ir.serde.deserialize_tensor(tables.keep(name, held.numpy()))
 
 
 def _last_cause(error: BaseException) -> str:

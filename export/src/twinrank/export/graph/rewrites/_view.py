@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
+from twinrank.export.bundle import is_stub
 from twinrank.export.graph._compose import CANDIDATES, reads
 
 Dim = int | str | None
@@ -60,8 +61,10 @@ class View:
         return node is not None and node.op_type == "Constant"
 
     def constant(self, tensor: str) -> npt.NDArray[Any] | None:
-        """The value of a constant; None where it is none."""
+        """The value of a constant; None where it is none, or a large weight that is kept outside the graph."""
         if tensor in self._initializers:
+            if is_stub(self._initializers[tensor]):
+                return None
             return numpy_helper.to_array(self._initializers[tensor])
         node = self.producer(tensor)
         if node is None or node.op_type != "Constant":
