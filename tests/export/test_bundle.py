@@ -61,6 +61,7 @@ def test_the_codes_are_those_of_the_contract_in_its_order() -> None:
         ("canary.onnx", "canary/canary.onnx"),
         ("canary_input_0.pb", "canary/input_0.pb"),
         ("operators.json", "operators.json"),
+        ("onnx-fields.json", "onnx-fields.json"),
     ],
 )
 def test_what_the_reader_ships_is_what_the_contract_has(shipped: str, committed: str) -> None:

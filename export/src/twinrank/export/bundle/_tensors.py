@@ -1,10 +1,13 @@
 """TensorProto files: the goldens' tensors, in ONNX's own layout and with one way to write each."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+
+from twinrank.export.bundle._wire import BYTES, VARINT, WireError, read_span, read_tag, read_text, read_varint
 
 Array = NDArray[Any]
 
@@ -14,6 +17,12 @@ _NUMPY: dict[int, np.dtype[Any]] = {
     onnx.TensorProto.INT64: np.dtype("<i8"),
 }
 _PROTO = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE, "int64": onnx.TensorProto.INT64}
+# Field numbers of TensorProto, and the wire type of each that a golden may hold.
+_DIMS, _DATA_TYPE, _NAME, _RAW_DATA, _DOC_STRING = 1, 2, 8, 9, 12
+_WIRE = {_DIMS: VARINT, _DATA_TYPE: VARINT, _NAME: BYTES, _RAW_DATA: BYTES, _DOC_STRING: BYTES}
+_MAX_BYTES = 2**31 - 1
+# numpy's own limit is 64; a block has three.
+_MAX_DIMS = 8
 
 
 class TensorFormatError(ValueError):
@@ -39,38 +48,63 @@ def tensor_to_bytes(array: Array, name: str) -> bytes:
 
 
 def tensor_from_bytes(raw: bytes) -> tuple[str, Array]:
-    """Name and values of a TensorProto that holds its values as raw data.
+    """Name and values of a TensorProto that holds its values as raw data, the only place where goldens have them.
 
     Raises:
-        TensorFormatError: if the bytes are no TensorProto, the dtype is another one, values are stored in any other
-            way, or their number contradicts the dims.
+        TensorFormatError: if the bytes are no TensorProto of dims, data_type, name, raw_data and doc_string alone, each
+            but the dims at most once, if the dtype is another one, or the number of values contradicts the dims.
     """
-    proto = onnx.TensorProto()
     try:
-        proto.ParseFromString(raw)
-    except Exception as e:  # protobuf's DecodeError has another home in every implementation
-        raise TensorFormatError(f"not a TensorProto: {e}") from e
-    if proto.data_type not in _NUMPY:
-        raise TensorFormatError(f"data_type is {proto.data_type}; goldens hold float32 (1), int64 (7) and float64 (11)")
-    if proto.data_location != onnx.TensorProto.DEFAULT or proto.external_data or proto.HasField("segment"):
-        raise TensorFormatError("values lie outside the file; goldens hold them as raw_data")
-    if (
-        proto.float_data
-        or proto.double_data
-        or proto.int64_data
-        or proto.int32_data
-        or proto.uint64_data
-        or proto.string_data
-    ):
-        raise TensorFormatError("values are stored as a typed list; goldens hold them as raw_data")
-    dtype = _NUMPY[proto.data_type]
+        return _read(raw)
+    except WireError as e:
+        raise TensorFormatError(f"not a TensorProto of raw values: {e}") from e
+
+
+def _read(raw: bytes) -> tuple[str, Array]:
+    dims: list[int] = []
+    singular: dict[int, Any] = {}
+    at, end = 0, len(raw)
+    while at < end:
+        number, wire, at = read_tag(raw, at, end)
+        if number not in _WIRE or (wire != _WIRE[number] and not (number == _DIMS and wire == BYTES)):
+            raise WireError(f"it has field {number} with wire type {wire}; values are in raw_data, nothing is external")
+        if number in singular:
+            raise WireError(f"it has field {number} twice")
+        if wire == VARINT:
+            value, at = read_varint(raw, at, end)
+            signed = value - 2**64 if value >= 2**63 else value
+            if number == _DIMS:
+                dims.append(signed)
+            else:
+                singular[number] = signed
+            continue
+        span = read_span(raw, at, end, number)
+        at = span[1]
+        if number == _DIMS:
+            packed = span[0]
+            while packed < at:
+                value, packed = read_varint(raw, packed, at)
+                dims.append(value - 2**64 if value >= 2**63 else value)
+        else:
+            singular[number] = span if number == _RAW_DATA else read_text(raw, span, number)
+    return singular.get(_NAME, ""), _array(raw, dims, singular)
+
+
+def _array(raw: bytes, dims: list[int], singular: Mapping[int, Any]) -> Array:
+    kind = singular.get(_DATA_TYPE, 0)
+    if kind not in _NUMPY:
+        raise TensorFormatError(f"data_type is {kind}; goldens hold float32 (1), int64 (7) and float64 (11)")
+    dtype = _NUMPY[kind]
+    start, end = singular.get(_RAW_DATA, (0, 0))
     count = 1
-    for dim in proto.dims:
-        if dim < 0:
-            raise TensorFormatError(f"dims are {list(proto.dims)}; a dim is at least 0")
+    for dim in dims:
+        # The limit keeps a crowd of dims from growing numbers without bound.
+        if dim < 0 or (dim > 0 and count > _MAX_BYTES // dtype.itemsize // dim):
+            raise TensorFormatError(f"dims are {dims[:8]}; that is negative or too large")
         count *= dim
-    if len(proto.raw_data) != count * dtype.itemsize:
-        raise TensorFormatError(
-            f"dims {list(proto.dims)} need {count * dtype.itemsize} bytes of raw_data, found {len(proto.raw_data)}"
-        )
-    return proto.name, np.frombuffer(proto.raw_data, dtype=dtype).reshape(tuple(proto.dims))
+    if end - start != count * dtype.itemsize:
+        raise TensorFormatError(f"dims {dims[:8]} need {count * dtype.itemsize} bytes of raw_data, found {end - start}")
+    if len(dims) > _MAX_DIMS:
+        raise TensorFormatError(f"has {len(dims)} dims; goldens have at most {_MAX_DIMS}")
+    # A slice of its own is aligned; raw_data begins anywhere.
+    return np.frombuffer(raw[start:end], dtype=dtype).reshape(dims)
