@@ -41,7 +41,7 @@ def source_digest(run: TrainedRun) -> str:
     return digest.hexdigest()
 
 
-def _parts(run: TrainedRun) -> Iterator[tuple[str, bytes]]:
+def _parts(run: TrainedRun) -> Iterator[tuple[str, bytes | memoryview]]:
     facts = {
         "name": run.name,
         "heads": list(run.heads),
@@ -56,7 +56,9 @@ def _parts(run: TrainedRun) -> Iterator[tuple[str, bytes]]:
     yield "facts", dump_document(facts)
     yield "front", run.front.to_onnx().SerializeToString(deterministic=True)
     for name, tensor in sorted(run.module.state_dict().items()):
-        yield f"weight {name} {tensor.dtype} {list(tensor.shape)}", tensor.contiguous().cpu().numpy().tobytes()
+        # A view: a table may be half of this machine's memory.
+        content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+        yield f"weight {name} {tensor.dtype} {list(tensor.shape)}", content
     for index, request in enumerate(run.requests):
         yield f"request {index}", request
     for package in _CODE:
