@@ -18,6 +18,10 @@ Dim = int | str | None
 
 # A shape says how many there are, never which: what is computed from it alone is no candidate's value.
 _SIZES = ("Shape", "Size")
+_FLOATS: dict[int, type[np.floating[Any]]] = {
+    onnx.TensorProto.FLOAT: np.float32,
+    onnx.TensorProto.DOUBLE: np.float64,
+}
 
 
 class View:
@@ -81,6 +85,11 @@ class View:
         """The element type as TensorProto numbers it, where inference knows it."""
         found = self._types.get(tensor)
         return None if found is None or not found.elem_type else found.elem_type
+
+    def float_type(self, tensor: str) -> type[np.floating[Any]] | None:
+        """float32 or float64 where the tensor is known to be it, else None."""
+        found = self._types.get(tensor)
+        return None if found is None else _FLOATS.get(found.elem_type)
 
     def shape(self, tensor: str) -> tuple[Dim, ...] | None:
         """The shape as far as inference knows it; None where not even the rank is known."""
