@@ -5,6 +5,7 @@ import dev.twinrank.core.internal.json.Quote;
 import dev.twinrank.core.internal.proto.GraphRules.Signature;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,8 +15,8 @@ import java.util.Set;
 /**
  * A bounded walk over a ModelProto, before native code sees it: the phase <i>graph</i>.
  *
- * <p>Field numbers are those of onnx.proto. A field that may occur once is refused when it occurs
- * twice, because parsers would merge the two.
+ * <p>Decisions are those of the Python reader's {@code _graph.py}; tests/contract/hostile/README.md
+ * lists them.
  */
 public final class ModelWalk {
   private static final int MAX_NODES = 100_000;
@@ -24,6 +25,17 @@ public final class ModelWalk {
   private static final long EXTERNAL = 1;
   private static final String DATA_FILE = "model.onnx.data";
   private static final Set<String> EXTERNAL_KEYS = Set.of("location", "offset", "length");
+
+  /** Where a TensorProto can hold its values; two at once leave open which one counts. */
+  private static final List<String> INLINE =
+      List.of(
+          "raw_data",
+          "float_data",
+          "int32_data",
+          "string_data",
+          "int64_data",
+          "double_data",
+          "uint64_data");
 
   /** Where problems go. */
   public interface Report {
@@ -34,7 +46,7 @@ public final class ModelWalk {
   private final GraphRules rules;
   private final Report report;
   private final Map<String, Long> imports = new LinkedHashMap<>();
-  private int reported;
+  private final Map<ErrorCode, Integer> reported = new EnumMap<>(ErrorCode.class);
   private int nodes;
 
   private ModelWalk(GraphRules rules, Report report) {
@@ -42,11 +54,14 @@ public final class ModelWalk {
     this.report = report;
   }
 
-  /** Walks over a model and reports what the contract does not allow, at most twenty problems. */
+  /**
+   * Walks over a model and reports what the contract does not allow, at most twenty problems of
+   * each code.
+   */
   public static void check(byte[] model, GraphRules rules, Report report) {
     ModelWalk walk = new ModelWalk(rules, report);
     try {
-      walk.model(ByteBuffer.wrap(model));
+      walk.model(Message.read("ModelProto", ByteBuffer.wrap(model)));
     } catch (InvalidProto e) {
       walk.invalid("", "is no ONNX model: " + e.getMessage());
     }
@@ -61,53 +76,33 @@ public final class ModelWalk {
   }
 
   private void add(ErrorCode code, String where, String detail) {
-    if (reported++ < MAX_REPORTED) {
+    if (reported.merge(code, 1, Integer::sum) <= MAX_REPORTED) {
       report.problem(code, where, detail);
     }
   }
 
-  private void model(ByteBuffer bytes) {
-    ProtoReader in = new ProtoReader("the model", bytes);
-    long irVersion = 0;
-    ByteBuffer graph = null;
-    boolean importedTwice = false;
-    boolean functions = false;
-    while (in.next()) {
-      switch (in.field()) {
-        case 1 -> irVersion = in.once().varint();
-        case 7 -> graph = in.once().bytes();
-        case 8 -> importedTwice |= !operatorSet(in.bytes());
-        case 20, 25 -> functions = true;
-        default -> {}
-      }
+  private void model(Message model) {
+    if (!model.has("graph")) {
+      invalid("", "is no ONNX model: it has no graph");
+      return;
     }
-    if (graph == null) {
-      throw in.invalid("has no graph");
-    }
-    versions(irVersion, importedTwice);
-    if (functions) {
+    versions(model);
+    if (model.has("functions") || model.has("training_info")) {
       forbidden("", "has local functions or training graphs; export the model without them");
     }
+    Message graph = model.message("graph");
     graph(graph, "", 0);
+    signatures("input", rules.inputs(), graph);
+    signatures("output", rules.outputs(), graph);
   }
 
-  /** Reads one import; returns false if its domain was imported before. */
-  private boolean operatorSet(ByteBuffer bytes) {
-    ProtoReader in = new ProtoReader("an operator set", bytes);
-    String domain = "";
-    long version = 0;
-    while (in.next()) {
-      switch (in.field()) {
-        case 1 -> domain = in.once().string();
-        case 2 -> version = in.once().varint();
-        default -> {}
-      }
-    }
-    return imports.put(domain, version) == null;
-  }
-
-  private void versions(long irVersion, boolean importedTwice) {
+  private void versions(Message model) {
     Operators known = Operators.shipped();
+    long irVersion = model.number("ir_version", 0);
+    boolean importedTwice = false;
+    for (Message entry : model.messages("opset_import")) {
+      importedTwice |= imports.put(entry.text("domain"), entry.number("version", 0)) != null;
+    }
     if (irVersion != rules.irVersion()) {
       invalid("", "has IR version " + irVersion + ", the manifest says " + rules.irVersion());
     }
@@ -133,58 +128,53 @@ public final class ModelWalk {
         });
   }
 
-  private void graph(ByteBuffer bytes, String where, int depth) {
+  private void graph(Message graph, String where, int depth) {
     if (depth > MAX_NESTING) {
       invalid(where, "has subgraphs deeper than " + MAX_NESTING);
       return;
     }
-    ProtoReader in = new ProtoReader("the graph", bytes);
-    List<Signature> inputs = new ArrayList<>();
-    List<Signature> outputs = new ArrayList<>();
-    Set<String> initializers = new HashSet<>();
-    while (in.next()) {
-      switch (in.field()) {
-        case 1 -> {
-          if (++nodes > MAX_NODES) {
-            throw in.invalid("has more than " + MAX_NODES + " nodes");
-          }
-          node(in.bytes(), where, depth);
-        }
-        case 5 -> initializers.add(tensor(in.bytes(), where, depth == 0));
-        case 11 -> inputs.add(signature(in.bytes()));
-        case 12 -> outputs.add(signature(in.bytes()));
-        case 15 -> forbidden(where, "has a sparse initialiser; export it as a dense one");
-        default -> {}
-      }
+    List<Message> children = graph.messages("node");
+    nodes += children.size();
+    if (nodes > MAX_NODES) {
+      invalid(where, "has more than " + MAX_NODES + " nodes");
+      return;
     }
-    if (depth == 0) {
-      signatures("inputs", rules.inputs(), inputs);
-      signatures("outputs", rules.outputs(), outputs);
-      for (Signature input : inputs) {
-        if (initializers.contains(input.name())) {
-          invalid(where, "has the input " + Quote.of(input.name()) + " as an initialiser too");
-        }
+    if (graph.has("sparse_initializer")) {
+      forbidden(where, "has a sparse initialiser; export it as a dense one");
+    }
+    names(graph, where);
+    for (Message tensor : graph.messages("initializer")) {
+      tensor(tensor, where + "/" + tensor.text("name"), depth == 0);
+    }
+    for (Message node : children) {
+      node(node, where, depth);
+    }
+  }
+
+  /** Every tensor of a graph is made in one place: two would leave open which one counts. */
+  private void names(Message graph, String where) {
+    List<String> names = new ArrayList<>();
+    graph.messages("input").forEach(value -> names.add(value.text("name")));
+    graph.messages("initializer").forEach(tensor -> names.add(tensor.text("name")));
+    for (Message node : graph.messages("node")) {
+      node.texts("output").stream().filter(name -> !name.isEmpty()).forEach(names::add);
+    }
+    Set<String> made = new HashSet<>();
+    for (String name : names) {
+      if (!made.add(name)) {
+        invalid(
+            where,
+            "makes "
+                + Quote.of(name)
+                + " more than once, as an input, an initialiser or a node's output");
       }
     }
   }
 
-  private void node(ByteBuffer bytes, String where, int depth) {
-    ProtoReader in = new ProtoReader("a node", bytes);
-    String name = "";
-    String operator = "";
-    String domain = "";
-    String overload = "";
-    List<ByteBuffer> attributes = new ArrayList<>();
-    while (in.next()) {
-      switch (in.field()) {
-        case 3 -> name = in.once().string();
-        case 4 -> operator = in.once().string();
-        case 5 -> attributes.add(in.bytes());
-        case 7 -> domain = in.once().string();
-        case 8 -> overload = in.once().string();
-        default -> {}
-      }
-    }
+  private void node(Message node, String where, int depth) {
+    String operator = node.text("op_type");
+    String domain = node.text("domain");
+    String name = node.text("name");
     String here = where + "/" + (name.isEmpty() ? operator : name);
     if (!Operators.shipped().allows(domain, operator, imports.getOrDefault(domain, 0L))) {
       forbidden(
@@ -193,73 +183,54 @@ public final class ModelWalk {
               + Quote.of((domain.isEmpty() ? "ai.onnx" : domain) + ":" + operator)
               + ", which is not on the contract's list");
     }
-    if (!overload.isEmpty()) {
+    if (!node.text("overload").isEmpty()) {
       forbidden(here, "names an overload, which only a local function can have");
     }
-    for (ByteBuffer attribute : attributes) {
+    Set<String> names = new HashSet<>();
+    for (Message attribute : node.messages("attribute")) {
+      if (!names.add(attribute.text("name"))) {
+        invalid(here, "has the attribute " + Quote.of(attribute.text("name")) + " twice");
+      }
       attribute(attribute, here, depth);
     }
   }
 
-  private void attribute(ByteBuffer bytes, String where, int depth) {
-    ProtoReader in = new ProtoReader("an attribute", bytes);
-    while (in.next()) {
-      switch (in.field()) {
-        case 5 -> tensor(in.once().bytes(), where, false);
-        case 6 -> graph(in.once().bytes(), where, depth + 1);
-        case 10 -> tensor(in.bytes(), where, false);
-        case 11 -> graph(in.bytes(), where, depth + 1);
-        case 21 -> {
-          if (!in.once().string().isEmpty()) {
-            forbidden(where, "refers to the attribute of a function");
-          }
-        }
-        case 22, 23 -> forbidden(where, "has a sparse tensor; export it as a dense one");
-        default -> {}
-      }
+  private void attribute(Message attribute, String where, int depth) {
+    if (!attribute.text("ref_attr_name").isEmpty()) {
+      forbidden(where, "refers to the attribute of a function");
+    }
+    if (attribute.has("sparse_tensor") || attribute.has("sparse_tensors")) {
+      forbidden(where, "has a sparse tensor; export it as a dense one");
+    }
+    for (String field : List.of("t", "tensors")) {
+      attribute.messages(field).forEach(tensor -> tensor(tensor, where, false));
+    }
+    for (String field : List.of("g", "graphs")) {
+      attribute.messages(field).forEach(graph -> graph(graph, where, depth + 1));
     }
   }
 
-  /** Checks where a tensor keeps its values, and returns its name. */
-  private String tensor(ByteBuffer bytes, String where, boolean mayBeExternal) {
-    ProtoReader in = new ProtoReader("a tensor", bytes);
-    String name = "";
-    boolean external = false;
-    boolean repeated = false;
-    Map<String, String> entries = new LinkedHashMap<>();
-    while (in.next()) {
-      switch (in.field()) {
-        case 8 -> name = in.once().string();
-        case 13 -> {
-          external = true;
-          repeated |= !entry(in.bytes(), entries);
-        }
-        case 14 -> external |= in.once().varint() == EXTERNAL;
-        default -> {}
-      }
+  /** Checks where a tensor keeps its values. */
+  private void tensor(Message tensor, String where, boolean mayBeExternal) {
+    boolean external = tensor.number("data_location", 0) == EXTERNAL || tensor.has("external_data");
+    long places = INLINE.stream().filter(tensor::holds).count() + (external ? 1 : 0);
+    if (places > 1) {
+      invalid(where, "holds values in " + places + " fields at once");
+    }
+    if (tensor.has("segment")) {
+      forbidden(where, "is a segment of a tensor; export it whole");
     }
     if (external) {
-      external(where + "/" + name, entries, repeated, mayBeExternal);
+      external(tensor, where, mayBeExternal);
     }
-    return name;
   }
 
-  private static boolean entry(ByteBuffer bytes, Map<String, String> entries) {
-    ProtoReader in = new ProtoReader("an external data entry", bytes);
-    String key = "";
-    String value = "";
-    while (in.next()) {
-      switch (in.field()) {
-        case 1 -> key = in.once().string();
-        case 2 -> value = in.once().string();
-        default -> {}
-      }
+  private void external(Message tensor, String where, boolean mayBeExternal) {
+    Map<String, String> entries = new LinkedHashMap<>();
+    boolean repeated = false;
+    for (Message entry : tensor.messages("external_data")) {
+      repeated |= entries.put(entry.text("key"), entry.text("value")) != null;
     }
-    return entries.put(key, value) == null;
-  }
-
-  private void external(
-      String where, Map<String, String> entries, boolean repeated, boolean mayBeExternal) {
     String location = entries.getOrDefault("location", "");
     if (!mayBeExternal || !location.equals(DATA_FILE) || rules.externalBytes().isEmpty()) {
       forbidden(
@@ -294,69 +265,38 @@ public final class ModelWalk {
     }
   }
 
-  private void signatures(String what, List<Signature> expected, List<Signature> given) {
-    if (given.equals(expected)) {
-      return;
-    }
+  private void signatures(String what, List<Signature> expected, Message graph) {
+    List<Message> given = graph.messages(what);
     for (int i = 0; i < Math.max(given.size(), expected.size()); i++) {
-      Object is = i < given.size() ? given.get(i) : "none";
+      Object is = i < given.size() ? signature(given.get(i)) : "none";
       Object should = i < expected.size() ? expected.get(i) : "none";
       if (!is.equals(should)) {
         invalid(
-            "", "differs from the manifest in its " + what + ": " + is + " instead of " + should);
+            "", "differs from the manifest in its " + what + "s: " + is + " instead of " + should);
       }
     }
   }
 
-  private static Signature signature(ByteBuffer bytes) {
-    ProtoReader in = new ProtoReader("an input or output", bytes);
-    String name = "";
-    ByteBuffer type = ByteBuffer.allocate(0);
-    while (in.next()) {
-      switch (in.field()) {
-        case 1 -> name = in.once().string();
-        case 2 -> type = in.once().bytes();
-        default -> {}
-      }
+  private Signature signature(Message value) {
+    String name = value.text("name");
+    if (!value.message("type").has("tensor_type")) {
+      return new Signature(name, 0, List.of());
     }
-    ProtoReader kinds = new ProtoReader("a type", type);
-    while (kinds.next()) {
-      if (kinds.field() == 1) {
-        return tensorType(name, kinds.bytes());
-      }
-    }
-    return new Signature(name, 0, List.of());
-  }
-
-  private static Signature tensorType(String name, ByteBuffer bytes) {
-    ProtoReader in = new ProtoReader("a tensor's type", bytes);
-    long type = 0;
+    Message tensor = value.message("type").message("tensor_type");
     List<Long> shape = new ArrayList<>();
-    while (in.next()) {
-      switch (in.field()) {
-        case 1 -> type = in.once().varint();
-        case 2 -> {
-          ProtoReader dims = new ProtoReader("a shape", in.once().bytes());
-          while (dims.next()) {
-            if (dims.field() == 1) {
-              shape.add(dimension(dims.bytes()));
-            }
-          }
-        }
-        default -> {}
+    for (Message dim : tensor.message("shape").messages("dim")) {
+      long size = dim.number("dim_value", -1);
+      if (dim.has("dim_value") && size < 0) {
+        invalid(
+            "",
+            "has a dimension of size "
+                + size
+                + " in "
+                + Quote.of(name)
+                + "; one that varies has no size");
       }
+      shape.add(size);
     }
-    return new Signature(name, type, List.copyOf(shape));
-  }
-
-  private static long dimension(ByteBuffer bytes) {
-    ProtoReader in = new ProtoReader("a dimension", bytes);
-    long size = -1;
-    while (in.next()) {
-      if (in.field() == 1) {
-        size = in.once().varint();
-      }
-    }
-    return size;
+    return new Signature(name, tensor.number("elem_type", 0), List.copyOf(shape));
   }
 }

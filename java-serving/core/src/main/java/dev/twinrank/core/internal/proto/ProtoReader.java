@@ -12,7 +12,8 @@ import java.util.Set;
 /**
  * Reads one message field by field, without recursion and without copying. Not thread-safe.
  *
- * <p>Groups, field number 0, overlong varints and lengths beyond the message are refused.
+ * <p>Groups, field number 0, varints that are longer than they need to be and lengths beyond the
+ * message are refused.
  */
 final class ProtoReader {
   static final int VARINT = 0;
@@ -78,6 +79,31 @@ final class ProtoReader {
     return readVarint();
   }
 
+  /**
+   * Reads one number of a wire type, or packed ones, without keeping them.
+   *
+   * @return whether there was one
+   */
+  boolean numbers(int expected) {
+    if (wire != BYTES) {
+      expect(expected);
+      pending = true;
+      skip();
+      return true;
+    }
+    ByteBuffer packed = bytes();
+    boolean some = packed.hasRemaining();
+    if (expected == VARINT) {
+      ProtoReader values = new ProtoReader(message, packed);
+      while (values.in.hasRemaining()) {
+        values.readVarint();
+      }
+    } else if (packed.remaining() % width(expected) != 0) {
+      throw invalid("has packed numbers in field " + field + " that end within one");
+    }
+    return some;
+  }
+
   ByteBuffer bytes() {
     expect(BYTES);
     return slice();
@@ -112,8 +138,12 @@ final class ProtoReader {
     switch (wire) {
       case VARINT -> readVarint();
       case BYTES -> slice();
-      default -> advance(wire == FIXED64 ? Long.BYTES : Integer.BYTES);
+      default -> advance(width(wire));
     }
+  }
+
+  private static int width(int wire) {
+    return wire == FIXED64 ? Long.BYTES : Integer.BYTES;
   }
 
   private ByteBuffer slice() {
@@ -152,6 +182,9 @@ final class ProtoReader {
       }
       value |= (long) (next & 0x7F) << shift;
       if (next >= 0) {
+        if (next == 0 && shift > 0) {
+          throw invalid("has a varint that is longer than it needs to be");
+        }
         return value;
       }
     }
