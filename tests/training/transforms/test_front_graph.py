@@ -220,7 +220,7 @@ def test_a_stored_graph_comes_back_equal(tmp_path: Path) -> None:
         ),
         (lambda d: d.update(transforms=5), "not what save writes"),
         (lambda d: d["transforms"].append("Lookup"), r"transforms\[18\] is no object"),
-        (lambda d: d["vocabularies"][0].pop("dtype"), "not what save writes"),
+        (lambda d: d["vocabularies"][0].pop("dtype"), "name and dtype are required"),
         (lambda d: d["transforms"][9].update(mean="1"), "not what save writes"),
         (lambda d: d["transforms"][9].update(mean=[]), "not what save writes"),
         (lambda d: d.update(schema={"features": []}), "no candidate feature"),

@@ -5,11 +5,13 @@ data by their `fit`. `FrontGraph(schema, transforms)` turns them into one graph.
 that graph, and serving runs the same nodes, so the two cannot differ. Immutable and free to share between threads.
 """
 
+from twinrank.training.transforms._calendar import CyclicTime, TimePart
 from twinrank.training.transforms._categorical import Cross, HashBuckets, Lookup
 from twinrank.training.transforms._errors import TransformError
 from twinrank.training.transforms._front import FrontGraph
 from twinrank.training.transforms._numeric import Bucketize, Clip, Log1p, Standardise
 from twinrank.training.transforms._observed import observed
+from twinrank.training.transforms._plain import Number, Vector
 from twinrank.training.transforms._scope import EncodedSpec, Transform
 from twinrank.training.transforms._sequence import SequenceLength, SequenceMask, State
 from twinrank.training.transforms._time import DayOfWeek, Elapsed, HourOfDay
@@ -19,6 +21,7 @@ __all__ = [
     "Bucketize",
     "Clip",
     "Cross",
+    "CyclicTime",
     "DayOfWeek",
     "Elapsed",
     "EncodedSpec",
@@ -27,12 +30,15 @@ __all__ = [
     "HourOfDay",
     "Log1p",
     "Lookup",
+    "Number",
     "SequenceLength",
     "SequenceMask",
     "Standardise",
     "State",
+    "TimePart",
     "Transform",
     "TransformError",
+    "Vector",
     "Vocabulary",
     "observed",
 ]

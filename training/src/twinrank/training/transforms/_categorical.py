@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import helper
 
-from twinrank.training.schema import Schema
+from twinrank.training.schema import Feature, Schema
 from twinrank.training.transforms._builder import ML_DOMAIN, GraphBuilder
 from twinrank.training.transforms._scope import (
     INT64,
@@ -30,6 +30,9 @@ _LAST_SHIFT = 31
 class Lookup:
     """A value's row in a vocabulary's table (rows: see `Vocabulary`). Padding is row 0.
 
+    An unseen value has what the feature's `unseen` policy says: an out-of-vocabulary row (`own_row`, and `error`, which
+    counts besides), or the row of the policy's value.
+
     Attributes:
         name: Name of the encoded tensor.
         feature: A string or int64 feature, scalar, list or grouped, of the vocabulary's dtype.
@@ -47,30 +50,52 @@ class Lookup:
 
     def problems(self, schema: Schema) -> Iterator[str]:
         """Yields why the feature cannot use the vocabulary: strings and int64 never share one."""
-        yield from input_problems(schema, self.feature, (self.vocabulary.dtype,))
+        before = [*input_problems(schema, self.feature, (self.vocabulary.dtype,))]
+        yield from before
+        if before:
+            return
+        feature = schema.feature(self.feature)
+        if feature.unseen.policy == "default" and self._unseen_position(feature) is None:
+            yield (
+                f"feature {feature.name!r} maps unseen values as {feature.unseen.value!r}, which vocabulary "
+                f"{self.vocabulary.name!r} does not hold; add the entry, or choose another"
+            )
 
     def emit(self, scope: Scope) -> Encoded:
-        """Writes a LabelEncoder whose default is row 0, never -1."""
+        """Writes a LabelEncoder whose default is row 0, never -1, or the row of the policy's value."""
         builder, vocabulary = scope.builder, self.vocabulary
+        feature = scope.packing.schema.feature(self.feature)
         missing, invalid = scope.own_rows[vocabulary.name]
-        first = 1 + missing + invalid
+        own = vocabulary.oov_buckets
+        first = own + missing + invalid
         aligned = scope.align(self.inputs)
         size = len(vocabulary.entries)
         rows = np.arange(first, first + size, dtype=np.int64)
+        position = self._unseen_position(feature) if feature.unseen.policy == "default" else None
         ids = builder.op(
             "LabelEncoder",
             aligned.values[0],
             domain=ML_DOMAIN,
             keys_tensor=helper.make_tensor("keys", INT64, [size], vocabulary.keys),
             values_tensor=helper.make_tensor("rows", INT64, [size], rows),
-            default_tensor=helper.make_tensor("unseen", INT64, [1], [0]),
+            default_tensor=helper.make_tensor("unseen", INT64, [1], [0 if position is None else first + position]),
         )
+        if feature.unseen.policy == "error" or (own > 1 and position is None):
+            # No entry has row 0, so it tells the unseen ones until they are spread.
+            unseen = builder.op("Equal", ids, builder.constant(0, np.int64))
+            if feature.unseen.policy == "error":
+                scope.note_unseen(feature, vocabulary.name, unseen)
+            if own > 1:
+                ids = builder.where(unseen, _emit_hash(builder, aligned.values, own, 0), ids)
         if aligned.missing is not None:
-            ids = builder.where(aligned.missing, builder.constant(1, np.int64), ids)
+            ids = builder.where(aligned.missing, builder.constant(own, np.int64), ids)
         if aligned.invalid is not None:
-            ids = builder.where(aligned.invalid, builder.constant(1 + missing, np.int64), ids)
-        ids = scope.padded(ids, aligned.mask, np.int64)
-        return scope.encoded(self.name, ids, "int64", aligned, first + size, vocabulary.name)
+            ids = builder.where(aligned.invalid, builder.constant(own + missing, np.int64), ids)
+        ids = scope.padded(ids, aligned.mask, "int64")
+        return scope.encoded(self.name, ids, "int64", aligned, first + size, table=vocabulary.name, unseen_rows=own)
+
+    def _unseen_position(self, feature: Feature) -> int | None:
+        return self.vocabulary.position(feature.default_of(feature.unseen))
 
 
 @dataclass(frozen=True)
@@ -152,14 +177,16 @@ def _bucket_problems(buckets: int, seed: int) -> Iterator[str]:
 
 
 def _emit_buckets(scope: Scope, name: str, features: Sequence[str], buckets: int, seed: int) -> Encoded:
-    builder = scope.builder
     aligned = scope.align(features)
+    return scope.rows(name, _emit_hash(scope.builder, aligned.values, buckets, seed), buckets, aligned)
+
+
+def _emit_hash(builder: GraphBuilder, values: Sequence[str], buckets: int, seed: int) -> str:
     state = builder.constant(seed, np.uint64)
-    for value in aligned.values:
+    for value in values:
         # int64 to uint64 keeps the bits: Cast wraps modulo 2^64.
         state = _mix(builder, builder.op("BitwiseXor", state, builder.cast(value, UINT64)))
-    bucket = builder.cast(builder.op("Mod", state, builder.constant(buckets, np.uint64)), INT64)
-    return scope.rows(name, bucket, buckets, aligned)
+    return builder.cast(builder.op("Mod", state, builder.constant(buckets, np.uint64)), INT64)
 
 
 def _mix(builder: GraphBuilder, state: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import keyword
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ from twinrank.training.schema import Packing, Placement, Schema, SchemaError
 from twinrank.training.transforms._builder import IR_VERSION, ML_DOMAIN, ML_OPSET, OPSET, GraphBuilder
 from twinrank.training.transforms._categorical import Lookup
 from twinrank.training.transforms._errors import TransformError
-from twinrank.training.transforms._numeric import Clip, Log1p, Standardise
+from twinrank.training.transforms._problems import front_problems
 from twinrank.training.transforms._scope import Encoded, EncodedSpec, Scope, Transform, is_mixed
 from twinrank.training.transforms._store import read_front, write_front
+from twinrank.training.transforms._unseen import Counted, emit_unseen
 
 Array = npt.NDArray[Any]
 
@@ -41,18 +41,23 @@ class FrontGraph:
         self.schema = schema
         self.transforms = tuple(transforms)
         self.packing = Packing.of(schema)
-        problems = [*_problems(schema, self.transforms)]
+        problems = [*front_problems(schema, self.transforms)]
         if problems:
-            raise TransformError(problems)
+            raise TransformError(str(problem) for problem in problems)
         self._mixed = [transform.name for transform in self.transforms if is_mixed(schema, transform.inputs)]
-        builder, encoded = self._build()
+        builder, encoded, counted = self._build()
         self.outputs: tuple[EncodedSpec, ...] = tuple(item.spec for item in encoded)
-        self._model = self._to_model(builder, encoded)
+        self.unseen_outputs: tuple[str, ...] = tuple(item.output for item in counted)
+        """Names of the outputs that count unseen values: none, `unseen.context`, `unseen.candidate`, or both."""
+        self._model = self._to_model(builder, encoded, counted)
         self._session: ort.InferenceSession | None = None
         self._lock = threading.Lock()
 
     def to_onnx(self) -> ModelProto:
         """Returns the graph: inputs are the packing's blocks, outputs `encoded.<name>`; the same bytes every time.
+
+        After them, where features have the unseen policy `error`, come `unseen.context` and `unseen.candidate`: int64
+        [r, U], how many of a row's values are unseen, one column a feature in schema order (contract, section 4).
 
         Opset 20, ai.onnx.ml 4, IR 10. The leading axis is symbolic: `contexts` for context tensors, `candidates` for
         candidate tensors. The caller owns the copy.
@@ -63,6 +68,8 @@ class FrontGraph:
 
     def encode(self, blocks: Mapping[str, Array], *, aligned: bool = False) -> dict[str, Array]:
         """Runs the graph with the session options of the contract and returns the encoded tensors by name, no prefix.
+
+        Training data may hold unseen values whatever the policy: they are encoded, and counted nowhere.
 
         Args:
             blocks: All blocks of the packing. Context and candidate blocks may have any number of rows, 0 included.
@@ -115,7 +122,7 @@ class FrontGraph:
         except (KeyError, TypeError, AttributeError) as error:
             raise TransformError([f"{path.name}/front.json is not what save writes: {error!r}"]) from error
 
-    def _build(self) -> tuple[GraphBuilder, list[Encoded]]:
+    def _build(self) -> tuple[GraphBuilder, list[Encoded], list[Counted]]:
         own_rows: dict[str, tuple[bool, bool]] = {}
         for transform in self.transforms:
             if isinstance(transform, Lookup):
@@ -130,14 +137,18 @@ class FrontGraph:
         encoded = [transform.emit(scope) for transform in self.transforms]
         for item in encoded:
             builder.rename(item.tensor, f"encoded.{item.spec.name}")
-        return builder, encoded
+        counted = emit_unseen(scope)
+        for count in counted:
+            builder.rename(count.tensor, count.output)
+        return builder, encoded, counted
 
-    def _to_model(self, builder: GraphBuilder, encoded: Iterable[Encoded]) -> ModelProto:
+    def _to_model(self, builder: GraphBuilder, encoded: Iterable[Encoded], counted: Iterable[Counted]) -> ModelProto:
         inputs = [_value(block.name, block.dtype, block.placement, block.shape) for block in self.packing.blocks]
         outputs = [
             _value(f"encoded.{item.spec.name}", item.spec.dtype, item.spec.placement, item.spec.shape)
             for item in encoded
         ]
+        outputs += [_value(count.output, "int64", count.placement, (-1, count.width)) for count in counted]
         graph = helper.make_graph(builder.nodes, "front", inputs, outputs, builder.initializers)
         return helper.make_model(
             graph,
@@ -181,33 +192,3 @@ class FrontGraph:
 def _value(name: str, dtype: str, placement: Placement, shape: tuple[int, ...]) -> ValueInfoProto:
     element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     return helper.make_tensor_value_info(name, element, [_LEADING[placement], *shape[1:]])
-
-
-def _problems(schema: Schema, transforms: tuple[Transform, ...]) -> Iterator[str]:
-    names: set[str] = set()
-    vocabularies: dict[str, object] = {}
-    found = False
-    for transform in transforms:
-        label = f"{type(transform).__name__} {transform.name!r}"
-        if not transform.name.isidentifier() or keyword.iskeyword(transform.name) or not transform.name.isascii():
-            yield f"{label}: the name must be an ASCII identifier, because it becomes a keyword argument"
-        if transform.name in names:
-            yield f"{label}: another transform has this name"
-        names.add(transform.name)
-        for problem in transform.problems(schema):
-            found = True
-            yield f"{label}: {problem}"
-        if isinstance(transform, Lookup):
-            vocabulary = transform.vocabulary
-            if vocabularies.setdefault(vocabulary.name, vocabulary) != vocabulary:
-                yield f"{label}: two different vocabularies are named {vocabulary.name!r}"
-    if found:
-        return
-    for feature in schema.features:
-        readers = [transform for transform in transforms if feature.name in transform.inputs]
-        if not readers:
-            yield f"feature {feature.name!r} is read by no transform; add one, or drop it from the schema"
-        own_row = "own_row" in (feature.missing.policy, feature.invalid.policy)
-        if own_row and readers and all(isinstance(reader, Standardise | Clip | Log1p) for reader in readers):
-            # Its states would all be 0.0, which is also a number.
-            yield f"feature {feature.name!r} has the policy own_row, but only number transforms read it; add a State"

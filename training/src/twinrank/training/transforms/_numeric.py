@@ -23,7 +23,7 @@ from twinrank.training.transforms._scope import (
     input_problems,
 )
 
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 _LANES = 16
 
 
@@ -133,7 +133,7 @@ class Standardise:
         yield from input_problems(schema, self.feature, NUMBER_DTYPES)
         if not math.isfinite(self.mean) or not math.isfinite(self.scale) or self.scale <= 0:
             yield f"mean is {self.mean} and scale is {self.scale}; finite numbers, scale above 0, are required"
-        yield from _range_problems(*self.clip)
+        yield from range_problems(*self.clip)
 
     def emit(self, scope: Scope) -> Encoded:
         """Writes Sub, Div, comparisons, Cast: by element, each exactly rounded, so no batch changes a bit."""
@@ -141,7 +141,7 @@ class Standardise:
         aligned, value, nan = _number(scope, self.feature)
         value = builder.op("Sub", value, builder.constant(self.mean, np.float64))
         value = builder.op("Div", value, builder.constant(self.scale, np.float64))
-        return scope.numbers(self.name, builder.cast(_clipped(scope, value, *self.clip), FLOAT), aligned, nan=nan)
+        return scope.numbers(self.name, builder.cast(clipped(scope, value, *self.clip), FLOAT), aligned, nan=nan)
 
 
 @dataclass(frozen=True)
@@ -168,13 +168,13 @@ class Clip:
     def problems(self, schema: Schema) -> Iterator[str]:
         """Yields why it cannot run on this schema."""
         yield from input_problems(schema, self.feature, NUMBER_DTYPES)
-        yield from _range_problems(self.low, self.high)
+        yield from range_problems(self.low, self.high)
 
     def emit(self, scope: Scope) -> Encoded:
         """Writes two comparisons and a Cast."""
         aligned, value, nan = _number(scope, self.feature)
-        clipped = _clipped(scope, value, self.low, self.high)
-        return scope.numbers(self.name, scope.builder.cast(clipped, FLOAT), aligned, nan=nan)
+        number = scope.builder.cast(clipped(scope, value, self.low, self.high), FLOAT)
+        return scope.numbers(self.name, number, aligned, nan=nan)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class Log1p:
         """Writes flatten, pad to a multiple of 16, Log, slice, reshape."""
         builder = scope.builder
         aligned, value, nan = _number(scope, self.feature)
-        argument = builder.cast(_clipped(scope, value, 0.0, _FLOAT32_MAX), FLOAT)
+        argument = builder.cast(clipped(scope, value, 0.0, FLOAT32_MAX), FLOAT)
         argument = builder.op("Add", argument, builder.constant(1, np.float32))
         shape = builder.op("Shape", argument)
         flat = builder.op("Reshape", argument, builder.constant([-1], np.int64))  # [r] or [r, L] -> [t]
@@ -257,7 +257,8 @@ def _number(scope: Scope, name: str) -> tuple[Aligned, str, str | None]:
     return aligned, value, scope.builder.op("IsNaN", value) if nonfinite else None
 
 
-def _clipped(scope: Scope, value: str, low: float, high: float) -> str:
+def clipped(scope: Scope, value: str, low: float, high: float) -> str:
+    """Writes `value`, which is float64, clipped to a range; NaN stays."""
     # Comparisons, because the Clip operator leaves open which zero it returns where a bound is a zero of another sign.
     builder = scope.builder
     for comparison, bound in (("Less", low), ("Greater", high)):
@@ -266,6 +267,7 @@ def _clipped(scope: Scope, value: str, low: float, high: float) -> str:
     return value
 
 
-def _range_problems(low: float, high: float) -> Iterator[str]:
-    if not -_FLOAT32_MAX <= low < high <= _FLOAT32_MAX:
+def range_problems(low: float, high: float) -> Iterator[str]:
+    """Yields what is wrong with a range of float32 results."""
+    if not -FLOAT32_MAX <= low < high <= FLOAT32_MAX:
         yield f"the range is {low} to {high}; finite float32 numbers, the first below the second, are required"

@@ -12,7 +12,7 @@ from onnx import TensorProto
 from twinrank.training.schema import Block, Column, DType, Feature, Packing, Placement, Schema, string_key
 from twinrank.training.transforms._builder import GraphBuilder
 
-EncodedDType = Literal["int64", "float32"]
+EncodedDType = Literal["int64", "float32", "float64"]
 
 KEY_DTYPES: tuple[DType, ...] = ("string", "int64", "timestamp", "bool")
 NUMBER_DTYPES: tuple[DType, ...] = ("float32", "float64", "int64", "bool")
@@ -25,11 +25,13 @@ class EncodedSpec:
     Attributes:
         name: Name without the prefix.
         placement: Whose rows the leading axis holds.
-        dtype: int64 for rows of a table, float32 for numbers.
-        shape: (-1,) or, for sequences, (-1, L). The leading axis is n for a candidate tensor; for a context tensor it
-            is 1 when serving and the number of contexts when encoding training data.
+        dtype: int64 for rows of a table, float32 for numbers; a `Number` may have another.
+        shape: (-1,) or, for sequences and vectors, (-1, L). The leading axis is n for a candidate tensor; for a context
+            tensor it is 1 when serving and the number of contexts when encoding training data.
         cardinality: Number of rows the ids run over (0 to cardinality - 1); None for numbers.
         table: Name of the vocabulary, so that outputs of one vocabulary share one table; None if there is none.
+        is_vector: Whether the second axis is that of a vector's components, which no mask covers, and not a sequence's.
+        unseen_rows: Rows 0 to unseen_rows - 1 are those of unseen values; 0 where there is no vocabulary.
     """
 
     name: str
@@ -38,6 +40,8 @@ class EncodedSpec:
     shape: tuple[int, ...]
     cardinality: int | None
     table: str | None = None
+    is_vector: bool = False
+    unseen_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Source:
 
     Attributes:
         feature: The feature.
-        value: [r] or [r, L], in the block's dtype, defaults substituted.
+        value: [r], or [r, L] of a list or vector, in the block's dtype, defaults substituted.
         missing: bool [r], only where the missing policy is `own_row`.
         invalid: bool [r], only where the invalid policy is `own_row`.
         mask: bool [r, L], only for lists: which positions hold elements.
@@ -105,6 +109,11 @@ class Scope:
         self.packing = packing
         self.own_rows = own_rows
         """Per vocabulary: whether a feature that uses it has a missing row, and an invalid row."""
+        self.unseen: dict[str, dict[str, str]] = {}
+        """By feature with the unseen policy `error`, by vocabulary: bool [r] or [r, L], true where a key is not in it.
+
+        What it says of padding, and of values that are not present, means nothing.
+        """
         self._sources: dict[str, Source] = {}
         self._masks: dict[str, str] = {}
 
@@ -132,6 +141,10 @@ class Scope:
     def state(self, feature: Feature) -> str:
         """Returns the int64 [r] states of a feature that has them."""
         return self._flat(feature, "state")
+
+    def note_unseen(self, feature: Feature, vocabulary: str, flag: str) -> None:
+        """Keeps the flag of a lookup for the graph's count of unseen values."""
+        self.unseen.setdefault(feature.name, {}).setdefault(vocabulary, flag)
 
     def align(self, names: Sequence[str]) -> Aligned:
         """Returns the features broadcast against each other; `alignment_problems` must have found nothing."""
@@ -162,27 +175,37 @@ class Scope:
         # Written last to first: missing and invalid win over a NaN, which cannot be where they are.
         for row in reversed(range(len(special))):
             ids = builder.where(special[row], builder.constant(row, np.int64), ids)
-        return self.encoded(name, self.padded(ids, aligned.mask, np.int64), "int64", aligned, len(special) + size)
+        return self.encoded(name, self.padded(ids, aligned.mask, "int64"), "int64", aligned, len(special) + size)
 
-    def numbers(self, name: str, core: str, aligned: Aligned, *, nan: str | None = None) -> Encoded:
-        """Returns float32 numbers; padding, NaN, and missing or invalid under `own_row` are 0.0."""
+    def numbers(
+        self, name: str, core: str, aligned: Aligned, *, nan: str | None = None, dtype: EncodedDType = "float32"
+    ) -> Encoded:
+        """Returns numbers; padding, flagged NaN, and missing or invalid under `own_row` are 0."""
         tensor = core
         for flag in (aligned.missing, aligned.invalid, nan):
             if flag is not None:
-                tensor = self.builder.where(flag, self.builder.constant(0, np.float32), tensor)
-        return self.encoded(name, self.padded(tensor, aligned.mask, np.float32), "float32", aligned, None)
+                tensor = self.builder.where(flag, self.builder.constant(0, dtype), tensor)
+        return self.encoded(name, self.padded(tensor, aligned.mask, dtype), dtype, aligned, None)
 
-    def padded(self, tensor: str, mask: str | None, dtype: type[np.int64] | type[np.float32]) -> str:
+    def padded(self, tensor: str, mask: str | None, dtype: EncodedDType) -> str:
         """Returns the tensor with 0 where the mask is false."""
         return tensor if mask is None else self.builder.where(mask, tensor, self.builder.constant(0, dtype))
 
     @staticmethod
     def encoded(
-        name: str, tensor: str, dtype: EncodedDType, aligned: Aligned, cardinality: int | None, table: str | None = None
+        name: str,
+        tensor: str,
+        dtype: EncodedDType,
+        aligned: Aligned,
+        cardinality: int | None,
+        *,
+        table: str | None = None,
+        unseen_rows: int = 0,
     ) -> Encoded:
-        """Returns the tensor with its specification."""
+        """Returns the tensor of a scalar or a list with its specification."""
         shape = (-1,) if aligned.length is None else (-1, aligned.length)
-        return Encoded(tensor, EncodedSpec(name, aligned.placement, dtype, shape, cardinality, table))
+        spec = EncodedSpec(name, aligned.placement, dtype, shape, cardinality, table, unseen_rows=unseen_rows)
+        return Encoded(tensor, spec)
 
     def _any(self, flags: Iterable[str]) -> str | None:
         found: str | None = None
@@ -192,7 +215,8 @@ class Scope:
 
     def _read(self, feature: Feature) -> Source:
         builder = self.builder
-        block, column = self._column(feature, "values" if feature.list and not feature.group else "value")
+        adjacent = feature.vector is not None or (feature.list is not None and feature.group is None)
+        block, column = self._column(feature, "values" if adjacent else "value")
         if column.role == "values":
             bounds = [builder.constant([edge], np.int64) for edge in (column.offset, column.offset + column.width, 1)]
             value = builder.op("Slice", block.name, *bounds)
@@ -210,7 +234,8 @@ class Scope:
                 flag = builder.op("Equal", self.state(feature), builder.constant(state, np.int64))
                 if policy.policy == "default":
                     default = self._default(feature, feature.default_of(policy), block)
-                    value = builder.where(flag, default, value)
+                    chosen = flag if feature.vector is None else builder.unsqueeze(flag, 1)
+                    value = builder.where(chosen, default, value)
             flags.append(flag if policy.policy == "own_row" else None)
         return Source(feature, value, flags[0], flags[1], None)
 
@@ -232,9 +257,12 @@ class Scope:
 
 
 def input_problems(
-    schema: Schema, name: str, allowed: tuple[DType, ...], *, lists: bool | None = None
+    schema: Schema, name: str, allowed: tuple[DType, ...], *, lists: bool | None = None, vectors: bool | None = False
 ) -> Iterator[str]:
-    """Yields what speaks against reading a feature: it must exist, have one of the dtypes, and be a list or not."""
+    """Yields what speaks against reading a feature: it must exist, have one of the dtypes, be a list or vector or not.
+
+    `lists` and `vectors` say what is required; None means that both will do.
+    """
     known = [feature.name for feature in schema.features]
     if name not in known:
         yield f"feature {name!r} is not in the schema, which has {known}"
@@ -245,6 +273,10 @@ def input_problems(
     if lists is not None and lists != (feature.list is not None):
         yield f"feature {name!r} is {'a list' if feature.list else 'no list'}; this transform takes " + (
             "lists only" if lists else "scalars only"
+        )
+    if vectors is not None and vectors != (feature.vector is not None):
+        yield f"feature {name!r} is {'a vector' if feature.vector else 'no vector'}; this transform takes " + (
+            "vectors only" if vectors else "no vectors; use a Vector"
         )
 
 

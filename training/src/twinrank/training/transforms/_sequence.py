@@ -88,7 +88,7 @@ class State:
 
     def problems(self, schema: Schema) -> Iterator[str]:
         """Yields why it cannot run on this schema."""
-        before = [*input_problems(schema, self.feature, _ALL)]
+        before = [*input_problems(schema, self.feature, _ALL, vectors=None)]
         yield from before
         if not before and not schema.feature(self.feature).has_state:
             yield f"feature {self.feature!r} has no state: both its policies are 'error'"

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from twinrank.training.schema import Schema
+from twinrank.training.transforms._calendar import CyclicTime, TimePart
 from twinrank.training.transforms._categorical import Cross, HashBuckets, Lookup
 from twinrank.training.transforms._errors import TransformError
 from twinrank.training.transforms._numeric import Bucketize, Clip, Log1p, Standardise
+from twinrank.training.transforms._plain import Number, Vector
 from twinrank.training.transforms._scope import Transform
 from twinrank.training.transforms._sequence import SequenceLength, SequenceMask, State
 from twinrank.training.transforms._time import DayOfWeek, Elapsed, HourOfDay
@@ -24,16 +26,20 @@ _KINDS: dict[str, type[Any]] = {
         Bucketize,
         Clip,
         Cross,
+        CyclicTime,
         DayOfWeek,
         Elapsed,
         HashBuckets,
         HourOfDay,
         Log1p,
         Lookup,
+        Number,
         SequenceLength,
         SequenceMask,
         Standardise,
         State,
+        TimePart,
+        Vector,
     )
 }
 
@@ -55,7 +61,7 @@ def write_front(path: Path, schema: Schema, transforms: Sequence[Transform]) -> 
     document = {
         "format": _FORMAT,
         "schema": schema.to_json(),
-        "vocabularies": [{"name": item.name, "dtype": item.dtype} for item in vocabularies.values()],
+        "vocabularies": [_vocabulary_head(vocabulary) for vocabulary in vocabularies.values()],
         "transforms": specs,
     }
     _write(path / "front.json", document, indent=2)
@@ -72,8 +78,11 @@ def read_front(path: Path) -> tuple[Schema, tuple[Transform, ...]]:
         raise TransformError([f"{file.name} is not a front graph of format {_FORMAT} with {sorted(expected)}"])
     vocabularies = {}
     for index, item in enumerate(document["vocabularies"]):
+        if not {"name", "dtype"} <= set(item) <= {"name", "dtype", "oov_buckets"}:
+            given = f"{file.name}, vocabularies[{index}]: fields are {sorted(item)}"
+            raise TransformError([f"{given}; name and dtype are required, oov_buckets may be given"])
         entries = _read(path / f"vocabulary_{index}.json")
-        vocabularies[item["name"]] = Vocabulary(item["name"], item["dtype"], tuple(entries))
+        vocabularies[item["name"]] = Vocabulary(**item, entries=tuple(entries))
     transforms: list[Transform] = []
     for index, item in enumerate(document["transforms"]):
         where = f"{file.name}, transforms[{index}]"
@@ -94,6 +103,11 @@ def read_front(path: Path) -> tuple[Schema, tuple[Transform, ...]]:
             kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
         )
     return Schema.from_json(document["schema"]), tuple(transforms)
+
+
+def _vocabulary_head(vocabulary: Vocabulary) -> dict[str, Any]:
+    head: dict[str, Any] = {"name": vocabulary.name, "dtype": vocabulary.dtype}
+    return head if vocabulary.oov_buckets == 1 else head | {"oov_buckets": vocabulary.oov_buckets}
 
 
 def _fields_of(transform: Any) -> dict[str, Any]:

@@ -16,29 +16,39 @@ from twinrank.training.transforms._errors import TransformError
 
 VocabularyDType = Literal["string", "int64"]
 
+_MAX_OOV_BUCKETS = 1 << 20
+
 
 @dataclass(frozen=True)
 class Vocabulary:
     """An ordered set of string or int64 values. Every `Lookup` of one vocabulary shares one embedding table.
 
-    The table's rows: 0 for unseen values (and padding), then a row for missing and one for invalid where a feature that
-    uses the table has the policy `own_row`, then one row per entry in order.
+    The table's rows: `oov_buckets` rows for unseen values (row 0 is also that of padding), then a row for missing and
+    one for invalid where a feature that uses the table has the policy `own_row`, then one row per entry in order. With
+    one out-of-vocabulary row every unseen value has row 0; with more, a key's row is mix(key) mod `oov_buckets`,
+    unsigned, as `HashBuckets` of seed 0 has it.
 
     Attributes:
         name: Name of the table.
         dtype: Type of the entries; a feature of another dtype cannot use it.
         entries: The values; not empty.
+        oov_buckets: How many rows unseen values share, 1 to 2^20.
 
     Raises:
-        TransformError: if there is no entry, an entry has another type, occurs twice, or has another entry's key.
+        TransformError: if there is no entry, an entry has another type, occurs twice, or has another entry's key; if
+            `oov_buckets` is out of bounds.
     """
 
     name: str
     dtype: VocabularyDType
     entries: tuple[str, ...] | tuple[int, ...]
+    oov_buckets: int = 1
 
     def __post_init__(self) -> None:
         problems = []
+        if type(self.oov_buckets) is not int or not 1 <= self.oov_buckets <= _MAX_OOV_BUCKETS:
+            given = f"vocabulary {self.name!r}: oov_buckets is {self.oov_buckets!r}"
+            problems.append(f"{given}; an integer from 1 to {_MAX_OOV_BUCKETS} is required")
         if self.dtype not in ("string", "int64"):
             problems.append(f"vocabulary {self.name!r} has dtype {self.dtype!r}; allowed: string, int64")
         else:
@@ -68,6 +78,14 @@ class Vocabulary:
                 raise TransformError([f"vocabulary {self.name!r}: {error.message}"]) from None
         return np.array(self.entries, dtype=np.int64)
 
+    def position(self, value: object) -> int | None:
+        """Returns an entry's place among the entries, by value; None if there is no such entry."""
+        return self._positions.get(value)
+
+    @cached_property
+    def _positions(self) -> dict[object, int]:
+        return {entry: place for place, entry in enumerate(self.entries)}
+
     @classmethod
     def fit(
         cls,
@@ -77,23 +95,30 @@ class Vocabulary:
         *,
         min_count: int = 1,
         max_size: int | None = None,
+        oov_buckets: int = 1,
     ) -> Vocabulary:
         """Returns the vocabulary of observed values: most frequent first, then by value.
+
+        Ties are broken by the value itself (strings by code point), so neither order nor container of `values` matter.
 
         Args:
             name: Name of the table.
             dtype: Type of the values.
             values: Observed values of all features that will share the table, with repetitions; see `observed`.
-            min_count: Rarer values get no entry.
-            max_size: At most so many entries; None means no bound.
+            min_count: Rarer values get no entry; at least 1.
+            max_size: At most so many entries; None means no bound, else at least 1.
+            oov_buckets: As the attribute.
 
         Raises:
-            TransformError: if no value is left, or as the constructor.
+            TransformError: if a bound is out of range, no value is left, or as the constructor.
         """
+        if min_count < 1 or (max_size is not None and max_size < 1):
+            given = f"min_count is {min_count} and max_size is {max_size}"
+            raise TransformError([f"vocabulary {name!r}: {given}; both are at least 1"])
         if isinstance(values, np.ndarray):
             distinct, counts = np.unique(values, return_counts=True)
             counted = dict(zip(distinct.tolist(), counts.tolist(), strict=True))
         else:
             counted = dict(Counter(values))
         kept = sorted((-count, value) for value, count in counted.items() if count >= min_count)
-        return cls(name, dtype, tuple(value for _, value in kept[:max_size]))
+        return cls(name, dtype, tuple(value for _, value in kept[:max_size]), oov_buckets)
