@@ -18,7 +18,7 @@ from twinrank.training.schema import Packing, Schema
 
 SCHEMA = Path(__file__).resolve().parents[1] / "contract" / "manifest.schema.json"
 BASE, CASES = load_cases()
-KEPT_FEATURES = ("user", "age", "tags", "history_item", "item", "price")
+KEPT_FEATURES = ("user", "age", "tags", "history_item", "profile", "labels", "item", "price", "embedding", "brand")
 KEPT_FILES = ("model.onnx", "goldens/requests.jsonl")
 
 
@@ -47,8 +47,13 @@ BEYOND_A_SCHEMA = {
     "/schema/features/*",
     "/schema/features/*/group",
     "/schema/features/*/invalid/value",
+    "/schema/features/*/invalid/value/*",
     "/schema/features/*/list",
     "/schema/features/*/missing/value",
+    "/schema/features/*/missing/value/*",
+    "/schema/features/*/unseen/value",
+    "/schema/features/*/vector",
+    "/schema/features/*/vector/length",
 }
 
 

@@ -32,10 +32,23 @@ def skeleton(*nodes: onnx.NodeProto, initializers: list[onnx.TensorProto] | None
     zero = numpy_helper.from_array(np.array(0, np.int64), "zero")
     model.graph.initializer.append(zero)
     for value in model.graph.output:
+        if value.name.startswith("unseen."):
+            model.graph.node.extend(no_counts(value))
+            continue
         model.graph.node.append(helper.make_node("Gather", ["candidate.f32", "zero"], [f"{value.name}.raw"], axis=1))
         to = value.type.tensor_type.elem_type
         model.graph.node.append(helper.make_node("Cast", [f"{value.name}.raw"], [value.name], to=to))
     return model
+
+
+def no_counts(value: onnx.ValueInfoProto) -> list[onnx.NodeProto]:
+    """Nodes that make zeros of the shape of one of the outputs ``unseen.*``."""
+    placement = value.name.removeprefix("unseen.")
+    some = helper.make_node("Constant", [], [f"{value.name}.columns"])
+    count = value.type.tensor_type.shape.dim[1].dim_value
+    some.attribute.append(helper.make_attribute("value_ints", [0] * count))
+    raw = helper.make_node("Gather", [f"{placement}.i64", some.output[0]], [f"{value.name}.raw"], axis=1)
+    return [some, raw, helper.make_node("Sub", [raw.output[0], raw.output[0]], [value.name])]
 
 
 def external(

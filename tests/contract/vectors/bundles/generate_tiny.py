@@ -1,8 +1,9 @@
 """Makes tiny/1, a hand-made bundle that every reader can open within milliseconds and no host computes differently.
 
-It holds every dtype, plain and grouped lists in both placements, every policy, a float64 head, a head that gives NaN, a
-score that gives NaN and ties, and goldens of zero, one and many candidates and of refusals. Its graph selects,
-converts, adds and multiplies single values only: operations that IEEE 754 rounds in one way, so any host class agrees.
+It holds every dtype, plain and grouped lists and vectors in both placements, every policy, counts of unseen values, a
+float64 head, a head that gives NaN, a score that gives NaN and ties, and goldens of zero, one and many candidates and
+of refusals. Its graph selects, converts, adds and multiplies single values only: operations that IEEE 754 rounds in one
+way, so any host class agrees.
 
 Its evidence names the host class of sixty-four zeros, which no host has: a reader that requires bits refuses it as it
 lies here (``host_class_mismatch``), one that accepts ``reference`` opens it everywhere. Tests that want
@@ -31,6 +32,7 @@ from twinrank.export.bundle import (
     Tolerance,
     bundle_files,
     order_of,
+    unseen_outputs,
 )
 from twinrank.training.schema import Packing, Schema, ScoringError, pack, read_request, string_key
 
@@ -38,6 +40,7 @@ HERE = Path(__file__).resolve().parent
 TARGET = HERE / "tiny" / "1"
 RELEASE = "1.29.0"
 MOST = 20
+UNSEEN_ROW = 2
 ERROR = {"policy": "error"}
 OWN_ROW = {"policy": "own_row"}
 
@@ -73,6 +76,16 @@ SCHEMA = Schema.from_json(
             feature("history_item", "context", "string", missing=EMPTY, **HISTORY),
             feature("history_weight", "context", "float32", missing=EMPTY, **HISTORY),
             feature("history_price", "context", "float64", missing=EMPTY, **HISTORY),
+            feature("profile", "context", "float32", missing=default([0.5, -0.5, 0]), vector={"length": 3}),
+            feature("region", "context", "string", missing=OWN_ROW, invalid=OWN_ROW, unseen=ERROR),
+            feature(
+                "labels",
+                "context",
+                "string",
+                missing=EMPTY,
+                list={"max_length": 2, "keep": "first"},
+                unseen=ERROR,
+            ),
             feature("item", "candidate", "string", missing=OWN_ROW, invalid=OWN_ROW),
             feature("stock", "candidate", "int64"),
             feature("fresh", "candidate", "bool", missing=default(False), invalid=default(False)),
@@ -86,12 +99,26 @@ SCHEMA = Schema.from_json(
             feature("part_count", "candidate", "int64", missing=EMPTY, invalid=EMPTY, **PARTS),
             feature("part_gain", "candidate", "float32", missing=EMPTY, invalid=EMPTY, **PARTS),
             feature("part_cost", "candidate", "float64", missing=EMPTY, invalid=EMPTY, **PARTS),
+            feature(
+                "embedding",
+                "candidate",
+                "float64",
+                missing=default([0, 0]),
+                invalid=default([1, "Infinity"]),
+                vector={"length": 2},
+                nonfinite=True,
+            ),
+            feature("size", "candidate", "int64", missing=default([0, 0, 0]), vector={"length": 3}),
+            feature("shelf", "candidate", "int64", missing=OWN_ROW, unseen=ERROR),
+            feature("brand", "candidate", "string", missing=OWN_ROW, unseen=default("bread")),
         ]
     }
 )
 PACKING = Packing.of(SCHEMA)
 ITEMS = ("apple", "bread", "crème", "", "😀", "a\0b")
 USERS = ("ann", "bob")
+REGIONS = ("north", "south")
+SHELVES = (3, -4)
 
 
 class Graph:
@@ -150,18 +177,40 @@ class Graph:
         value = self.where(self.state_is(name, 0), self.constant(missing, dtype), self.cell(name, "value"))
         return self.where(self.state_is(name, 2), self.constant(invalid, dtype), value)
 
-    def looked_up(self, name: str, keys: tuple[str, ...], rows: list[float], cell: str | None = None) -> str:
-        """The float32 row of a key: rows are missing, invalid, out of vocabulary, then the keys in order."""
+    def row(self, keys: tuple[str, ...] | tuple[int, ...], cell: str, unseen: int = UNSEEN_ROW) -> str:
+        """The row of a key: 3 and up in the order of ``keys``, else ``unseen``."""
+        known = [key if isinstance(key, int) else string_key(key) for key in keys]
         encode = {
-            "keys_tensor": numpy_helper.from_array(np.array([string_key(key) for key in keys], dtype=np.int64)),
+            "keys_tensor": numpy_helper.from_array(np.array(known, dtype=np.int64)),
             "values_tensor": numpy_helper.from_array(np.arange(3, 3 + len(keys), dtype=np.int64)),
-            "default_tensor": numpy_helper.from_array(np.array([2], dtype=np.int64)),
+            "default_tensor": numpy_helper.from_array(np.array([unseen], dtype=np.int64)),
         }
-        row = self.node("LabelEncoder", cell or self.cell(name, "value"), domain="ai.onnx.ml", **encode)
+        return self.node("LabelEncoder", cell, domain="ai.onnx.ml", **encode)
+
+    def looked_up(
+        self,
+        name: str,
+        keys: tuple[str, ...] | tuple[int, ...],
+        rows: list[float],
+        cell: str | None = None,
+        unseen: int = UNSEEN_ROW,
+    ) -> str:
+        """The float32 row of a key: rows are missing, invalid, out of vocabulary, then the keys in order."""
+        row = self.row(keys, cell or self.cell(name, "value"), unseen)
         if cell is None:
             row = self.where(self.state_is(name, 0), self.constant(0, "int64"), row)
             row = self.where(self.state_is(name, 2), self.constant(1, "int64"), row)
         return self.node("Gather", self.constant(rows, "float32"), row)
+
+    def unseen(self, keys: tuple[str, ...] | tuple[int, ...], cell: str, counts: str) -> str:
+        """1 where the key is not among ``keys`` and ``counts`` is true, else 0."""
+        strange = self.node("Equal", self.row(keys, cell), self.constant(UNSEEN_ROW, "int64"))
+        return self.node("Cast", self.node("And", strange, counts), to=TensorProto.INT64)
+
+    def columns(self, counts: list[str], out: str) -> str:
+        """Vectors side by side as the columns of a matrix."""
+        axis = self.constant([1], "int64")
+        return self.node("Concat", *(self.node("Unsqueeze", count, axis) for count in counts), out=out, axis=1)
 
     def summed(self, values: list[str], length: str, dtype: str) -> str:
         """The sum of the first ``length`` of the values, in order."""
@@ -183,9 +232,20 @@ class Graph:
         total = self.summed(values, self.cell(owner, "length"), dtype)
         return self.node("Mul", total, self.constant(factor, dtype))
 
+    def vector_sum(self, name: str, dtype: str, missing: list[float], invalid: list[float] | None = None) -> str:
+        """The sum of a vector's values, whose missing and invalid forms are the given numbers; float64 for int64."""
+        parts = []
+        for position, value in enumerate(missing):
+            cell = self.cell(name, "values", position)
+            cell = self.where(self.state_is(name, 0), self.constant(value, dtype), cell)
+            if invalid is not None:
+                cell = self.where(self.state_is(name, 2), self.constant(invalid[position], dtype), cell)
+            parts.append(cell if dtype != "int64" else self.cast(cell, "float64"))
+        return self.add(*parts)
+
 
 def model() -> onnx.ModelProto:
-    """The slate graph: outputs head.watched, head.risky, head.margin and score."""
+    """The slate graph: outputs head.watched, head.risky, head.margin, score, unseen.context and unseen.candidate."""
     g = Graph()
     hour = g.node(
         "Mod", g.node("Div", g.cell("when", "value"), g.constant(3_600_000, "int64")), g.constant(24, "int64")
@@ -202,6 +262,9 @@ def model() -> onnx.ModelProto:
         g.list_sum("recent", "recent", "values", "float32", 2),
         g.list_sum("history_item", "history", "value", "key", 4, 0.25),
         g.list_sum("history_weight", "history", "value", "float32", 4),
+        g.vector_sum("profile", "float32", [0.5, -0.5, 0]),
+        g.looked_up("region", REGIONS, [0, 0.25, 0, 0.5, 0.75]),
+        g.list_sum("labels", "labels", "values", "key", 2),
     )
     biased = g.add(user, g.imputed("bias", "float32", 0.5, -np.inf))
     stock = g.node("Clip", g.cell("stock", "value"), g.constant(-1000, "int64"), g.constant(1000, "int64"))
@@ -216,6 +279,9 @@ def model() -> onnx.ModelProto:
         g.list_sum("part_key", "parts", "value", "key", 3),
         g.list_sum("part_count", "parts", "value", "int64", 3),
         g.list_sum("part_gain", "parts", "value", "float32", 3),
+        g.looked_up("shelf", SHELVES, [0, 0, 0, 0.5, 1.5]),
+        # What the vocabulary does not hold is read as "bread", the second of the items.
+        g.looked_up("brand", ITEMS, [0, 0, 0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75], unseen=4),
     )
     watched = g.add(item, user, out="head.watched")
     # Infinity minus infinity, and anything with NaN, is NaN: quality decides who is dropped.
@@ -228,16 +294,33 @@ def model() -> onnx.ModelProto:
         g.list_sum("ratios", "ratios", "values", "float64", 2),
         g.list_sum("history_price", "history", "value", "float64", 4),
         g.list_sum("part_cost", "parts", "value", "float64", 3),
+        g.vector_sum("embedding", "float64", [0, 0], [1, np.inf]),
+        g.vector_sum("size", "int64", [0, 0, 0]),
         g.cast(watched, "float64"),
         out="head.margin",
     )
     g.node("Add", g.cast(stock, "float32"), quality, out="score")
+    labels = [
+        g.unseen(
+            ITEMS,
+            g.cell("labels", "values", position),
+            g.node("Less", g.constant(position, "int64"), g.cell("labels", "length")),
+        )
+        for position in range(2)
+    ]
+    region = g.unseen(REGIONS, g.cell("region", "value"), g.state_is("region", 1))
+    g.columns([region, g.add(*labels)], "unseen.context")
+    shelf = g.unseen(SHELVES, g.cell("shelf", "value"), g.state_is("shelf", 1))
+    g.columns([shelf], "unseen.candidate")
     inputs = []
     types = {"int64": TensorProto.INT64, "float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
     for block in PACKING.blocks:
         shape = ["n" if dim == -1 else dim for dim in block.shape]
         inputs.append(helper.make_tensor_value_info(block.name, types[block.dtype], shape))
     outputs = [helper.make_tensor_value_info(head.output, types[head.dtype], ["n"]) for head in (*HEADS, SCORE)]
+    for unseen in unseen_outputs(SCHEMA):
+        shape = ["n" if dim == -1 else dim for dim in unseen.shape]
+        outputs.append(helper.make_tensor_value_info(unseen.output, TensorProto.INT64, shape))
     graph = helper.make_graph(g.nodes, "tiny", inputs, outputs, list(g.constants.values()))
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 4)]
     made = helper.make_model(graph, opset_imports=opsets, ir_version=10, producer_name="twinrank")
@@ -324,6 +407,24 @@ def extremes() -> bytes:
     return b'{"candidates":[' + first + b"," + second + b'],"context":' + context + b',"k":1}'
 
 
+def strange() -> bytes:
+    """Vectors of every policy, and values that vocabularies do not hold where that is no error."""
+    context = {
+        "profile": [0.1, 1e-45, 3],
+        "region": "south",
+        "labels": ["bread", "apple", "beyond the end"],
+    }
+    candidates = [
+        {"embedding": [0.1, -0.0], "size": [2**62, -1, 9007199254740993], "shelf": -4, "brand": "no such brand"},
+        {"embedding": [0.1], "shelf": None, "brand": "😀"},
+        {"embedding": [0.3, 1e-300], "size": [1, 20, 300], "shelf": 3, "brand": "crème"},
+        {"embedding": ["Infinity", "-Infinity"], "brand": None},
+        {"embedding": None, "size": None},
+    ]
+    least = LEAST["candidates"][0]
+    return line({"context": LEAST["context"] | context, "candidates": [least | one for one in candidates]})
+
+
 REQUESTS: tuple[bytes, ...] = (
     line(LEAST),
     line(many(16)),
@@ -341,6 +442,15 @@ REQUESTS: tuple[bytes, ...] = (
     b'{"context":{"when":0,"budget":0,"user":"\\ud800"},"candidates":[]}',
     changed("candidate", part_key=["apple"]),
     line({"context": LEAST["context"], "candidates": LEAST["candidates"] * (MOST + 1)}),
+    strange(),
+    changed("context", profile=[1, 2]),
+    changed("candidate", size=[1, 2, 3, 4]),
+    changed("context", profile=["x", 2]),
+    changed("context", region="west"),
+    changed("context", labels=["apple", "west"]),
+    changed("context", region=7, labels=[]),
+    line({"context": LEAST["context"], "candidates": [*LEAST["candidates"], LEAST["candidates"][0] | {"shelf": 0}]}),
+    line({"context": LEAST["context"] | {"region": "west"}, "candidates": []}),
 )
 
 
@@ -354,6 +464,9 @@ def golden(request: bytes, runner: Runner) -> Golden:
         return Golden(request, Expectation(n=0))
     blocks = pack(checked, PACKING)
     outputs = tuple(runner.run(blocks))
+    counts, outputs = outputs[len(HEADS) + 1 :], outputs[: len(HEADS) + 1]
+    if any(count.any() for count in counts):
+        return Golden(request, Expectation(n=-1, error="unseen_value"))
     order, dropped = order_of(outputs[-1])
     inputs = tuple(blocks[block.name] for block in PACKING.blocks)
     return Golden(

@@ -5,6 +5,7 @@ Imports no torch.
 ``open_bundle`` checks everything a bundle will use and replays its goldens before it returns. Nothing prints or logs.
 """
 
+from twinrank.export.bundle._attest import AttestationError, attest_bundle, largest_differences
 from twinrank.export.bundle._bits import (
     Difference,
     FloatArray,
@@ -16,6 +17,7 @@ from twinrank.export.bundle._bits import (
     ulp_distance,
 )
 from twinrank.export.bundle._bundle import Bundle, InstallationPolicy, Require, Scores, open_bundle
+from twinrank.export.bundle._describe import describe_bundle
 from twinrank.export.bundle._external import PAGE, Content, StreamedFile, Weights, is_stub, weight_stub
 from twinrank.export.bundle._goldens import Expectation, Golden
 from twinrank.export.bundle._graph import Operators, operators
@@ -48,6 +50,7 @@ from twinrank.export.bundle._manifest import (
 )
 from twinrank.export.bundle._problems import BUNDLE_CODES, BundleError, Problem
 from twinrank.export.bundle._session import Runner, runtime_release, session_options
+from twinrank.export.bundle._sign import SigningKeyError, load_private_key, sign_bundle
 from twinrank.export.bundle._signature import SignatureMode, SignaturePolicy, SignatureState
 from twinrank.export.bundle._tensors import Array, TensorFormatError, tensor_from_bytes, tensor_to_bytes
 from twinrank.export.bundle._writer import (
@@ -66,6 +69,7 @@ __all__ = [
     "PAGE",
     "Allowed",
     "Array",
+    "AttestationError",
     "Bins",
     "Bundle",
     "BundleError",
@@ -94,21 +98,26 @@ __all__ = [
     "SignatureMode",
     "SignaturePolicy",
     "SignatureState",
+    "SigningKeyError",
     "StreamedFile",
     "TensorFormatError",
     "Tolerance",
     "Top",
     "UnseenOutput",
     "Weights",
+    "attest_bundle",
     "bits_from_hex",
     "bits_to_hex",
     "bundle_files",
     "canonical_bits",
     "compare_bits",
+    "describe_bundle",
     "dump_document",
     "histograms_of",
     "host_class",
     "is_stub",
+    "largest_differences",
+    "load_private_key",
     "lookups_of",
     "open_bundle",
     "operators",
@@ -119,6 +128,7 @@ __all__ = [
     "read_manifest",
     "runtime_release",
     "session_options",
+    "sign_bundle",
     "temporary_sibling",
     "tensor_from_bytes",
     "tensor_to_bytes",

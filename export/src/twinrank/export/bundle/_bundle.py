@@ -8,13 +8,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from twinrank.export.bundle._attestation import read_attestation
 from twinrank.export.bundle._bits import FloatArray, order_of
-from twinrank.export.bundle._goldens import Golden, differing_order, differing_values, read_goldens
+from twinrank.export.bundle._goldens import Golden, read_goldens
 from twinrank.export.bundle._graph import read_graph
 from twinrank.export.bundle._host import host_class
 from twinrank.export.bundle._layout import Watched, read_files, read_listed_manifest, scan
 from twinrank.export.bundle._manifest import MANIFEST, MODEL, MODEL_DATA, RANKINGS, Head, Manifest, UnseenOutput
 from twinrank.export.bundle._problems import Findings
+from twinrank.export.bundle._replay import differs
 from twinrank.export.bundle._session import Runner, runtime_release
 from twinrank.export.bundle._signature import NO_SIGNATURE, SignaturePolicy, SignatureState, check_signature
 from twinrank.export.bundle._tensors import Array
@@ -210,7 +212,19 @@ def open_bundle(
         raise ValueError(f"require is {require!r}; allowed: bits, reference")
     if installation not in ("always", "trust_record"):
         raise ValueError(f"installation is {installation!r}; allowed: always, trust_record")
-    root = Path(path)
+    return _open(Path(path), require, signature, attestations=True)
+
+
+def open_for_attestation(path: Path) -> Bundle:
+    """The bundle at reference level, whatever signature or attestation lies there: what an attestation is made from.
+
+    Raises:
+        BundleError: as ``open_bundle``.
+    """
+    return _open(path, "reference", NO_SIGNATURE, attestations=False)
+
+
+def _open(root: Path, require: Require, signature: SignaturePolicy, *, attestations: bool) -> Bundle:
     tree = scan(root)
     manifest = read_listed_manifest(root, tree)
     contents, watched = read_files(root, manifest.files)
@@ -229,7 +243,27 @@ def open_bundle(
     bundle.signature, bundle.signature_detail = signature_state, signature_detail
     bundle.installation = "no external data" if watched is None else "digested"
     bundle.goldens = read_goldens(contents, manifest)
-    bundle.verification = _replay(bundle, require)
+    found = Findings()
+    here, there = host_class(), manifest.host_class
+    attested = None
+    if here != there:
+        if attestations:
+            attested = read_attestation(root, manifest, bundle.goldens, here, signature)
+        if attested is None and require == "bits":
+            found.add(
+                "host_class_mismatch",
+                f"{MANIFEST}#/evidence/host_class",
+                f"is {there}, this host's is {here}: its kernels compute other bits. Export here, attest the bundle "
+                "here (twinrank attest), or require=reference",
+            )
+            found.stop()
+    for index, golden in enumerate(bundle.goldens):
+        detail = differs(bundle, golden, exact=here == there, attested=attested.get(index) if attested else None)
+        if detail is not None:
+            found.add("golden_mismatch", f"{RANKINGS}:{index + 1}", detail)
+    found.stop()
+    bundle.verification = VERIFIED_BITS if here == there or attested is not None else VERIFIED_REFERENCE
+    bundle.attested = attested is not None
     return bundle
 
 
@@ -246,58 +280,3 @@ def _open_session(model: bytes, manifest: Manifest, root: Path, watched: Watched
         found.add("digest_mismatch", MODEL_DATA, "changed while it was opened; nothing in a bundle may change")
     found.stop()
     return runner
-
-
-def _replay(bundle: Bundle, require: Require) -> str:
-    """Replays every golden and returns the state that the bundle earned."""
-    found = Findings()
-    here, there = host_class(), bundle.manifest.host_class
-    if here != there and require == "bits":
-        found.add(
-            "host_class_mismatch",
-            f"{MANIFEST}#/evidence/host_class",
-            f"is {there}, this host's is {here}: its kernels compute other bits. Export here, or require=reference",
-        )
-        found.stop()
-    for index, golden in enumerate(bundle.goldens):
-        detail = _differs(bundle, golden, here == there)
-        if detail is not None:
-            found.add("golden_mismatch", f"{RANKINGS}:{index + 1}", detail)
-    found.stop()
-    return VERIFIED_BITS if here == there else VERIFIED_REFERENCE
-
-
-def _differs(bundle: Bundle, golden: Golden, exact: bool) -> str | None:
-    """Why a golden's replay is not what it stores, or None."""
-    expected = golden.expected
-    try:
-        request = bundle.read(golden.request)
-        blocks = pack(request, bundle.manifest.packing)
-        if expected.error is not None:
-            return f"was accepted; expected {expected.error}"
-        if request.n != expected.n:
-            return f"has {request.n} candidates instead of {expected.n}"
-        if request.n == 0:
-            return None
-        for block, stored in zip(bundle.manifest.packing.blocks, expected.inputs, strict=True):
-            if blocks[block.name].tobytes() != stored.tobytes():
-                return f"block {block.name} is packed to other bytes"
-        outputs = bundle.run(blocks, request.n)
-    except ScoringError as e:
-        return (
-            None if e.code == expected.error else f"gave {e.code} instead of {expected.error or 'scores'}: {e.message}"
-        )
-    for head, stated, stored, actual in zip(
-        bundle.manifest.outputs, expected.outputs, expected.stored, outputs, strict=True
-    ):
-        tolerance = None if exact else bundle.manifest.tolerances[head.name].a
-        for form in (stated, stored):
-            detail = differing_values(form, actual, tolerance)
-            if detail is not None:
-                return f"output {head.name}: {detail}"
-    order, dropped = order_of(outputs[-1])
-    if tuple(int(i) for i in dropped) != expected.dropped:
-        return f"drops {dropped.tolist()} instead of {list(expected.dropped)}"
-    return differing_order(
-        expected.order, order, expected.outputs[-1], None if exact else bundle.manifest.tolerances["score"].a
-    )

@@ -1,7 +1,7 @@
 """Phase 6 of reading: the stored requests, parsed strictly and replayed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class Golden:
     expected: Expectation
 
 
-class _GoldenFormatError(ValueError):
+class GoldenFormatError(ValueError):
     """A golden contradicts the contract or the manifest."""
 
 
@@ -56,22 +56,10 @@ def ranking_line(index: int, expected: Expectation, heads: tuple[Head, ...], dat
     """The line of rankings.jsonl for one golden. ``heads`` are without the score."""
     if expected.error is not None:
         return dump_line({"golden": index, "error": expected.error})
-    values = (
-        {head.name: bits_to_hex(output) for head, output in zip(heads, expected.outputs, strict=False)}
-        if expected.n
-        else {}
-    )
-    return dump_line(
-        {
-            "golden": index,
-            "n": expected.n,
-            "data_set": data_set,
-            "heads": values,
-            "score": bits_to_hex(expected.outputs[-1]) if expected.n else [],
-            "order": list(expected.order),
-            "dropped": list(expected.dropped),
-        }
-    )
+    fields: dict[str, Json] = {"golden": index, "n": expected.n, "data_set": data_set}
+    if not expected.n:
+        return dump_line(fields | {"heads": {}, "score": [], "order": [], "dropped": []})
+    return dump_line(fields | score_fields(expected, heads))
 
 
 def read_goldens(contents: Mapping[str, bytes], manifest: Manifest) -> tuple[Golden, ...]:
@@ -89,7 +77,7 @@ def read_goldens(contents: Mapping[str, bytes], manifest: Manifest) -> tuple[Gol
     for index, (request, line) in enumerate(zip(requests, rankings, strict=True)):
         try:
             goldens.append(Golden(request, _expectation(index, line, contents, manifest, used)))
-        except (_GoldenFormatError, JsonError, TensorFormatError) as e:
+        except (GoldenFormatError, JsonError, TensorFormatError) as e:
             found.add("goldens_invalid", f"{RANKINGS}:{index + 1}", str(e))
     unused = set(range(manifest.data_sets)) - used
     if unused and not list(found):
@@ -112,35 +100,31 @@ def _expectation(
 ) -> Expectation:
     value = parse_json(line)
     if not isinstance(value, dict):
-        raise _GoldenFormatError("is no object")
+        raise GoldenFormatError("is no object")
     fields = {name: item for name, item in value.items() if not name.startswith("x-")}
     if set(fields) not in (_SCORED_FIELDS, _REFUSED_FIELDS):
-        raise _GoldenFormatError(
+        raise GoldenFormatError(
             f"has the fields {sorted(fields)}; expected {sorted(_SCORED_FIELDS)} or {sorted(_REFUSED_FIELDS)}"
         )
     if _integer(fields["golden"], "golden", 0, manifest.goldens - 1) != index:
-        raise _GoldenFormatError(f"says golden {fields['golden']} on line {index + 1}")
+        raise GoldenFormatError(f"says golden {fields['golden']} on line {index + 1}")
     if "error" in fields:
         code = fields["error"]
         if not isinstance(code, str) or code not in SCORING_CODES:
-            raise _GoldenFormatError(f"expects the error {code!r}, which is no scoring code")
+            raise GoldenFormatError(f"expects the error {code!r}, which is no scoring code")
         return Expectation(n=-1, error=code)
     n = _integer(fields["n"], "n", 0, manifest.max_candidates)
-    order = _indices(fields["order"], "order", n)
-    dropped = _indices(fields["dropped"], "dropped", n)
     if n == 0:
+        _indices(fields["order"], "order", 0)
+        _indices(fields["dropped"], "dropped", 0)
         if fields["data_set"] is not None or fields["heads"] != {} or fields["score"] != []:
-            raise _GoldenFormatError("has n = 0, but a data set, heads or scores")
+            raise GoldenFormatError("has n = 0, but a data set, heads or scores")
         return Expectation(n=0)
     data_set = _integer(fields["data_set"], "data_set", 0, manifest.data_sets - 1)
     if data_set in used:
-        raise _GoldenFormatError(f"uses data set {data_set}, which another golden uses")
+        raise GoldenFormatError(f"uses data set {data_set}, which another golden uses")
     used.add(data_set)
-    heads = fields["heads"]
-    if not isinstance(heads, dict) or set(heads) != {head.name for head in manifest.heads}:
-        raise _GoldenFormatError(f"heads must be {[head.name for head in manifest.heads]}")
-    texts = [heads[head.name] for head in manifest.heads] + [fields["score"]]
-    outputs = tuple(_values(text, head, n) for text, head in zip(texts, manifest.outputs, strict=True))
+    scored = read_scores(fields, n, manifest)
     folder = f"goldens/test_data_set_{data_set}"
     inputs, stored = [], []
     for j, block in enumerate(manifest.packing.blocks):
@@ -148,31 +132,57 @@ def _expectation(
         inputs.append(_tensor(contents, f"{folder}/input_{j}.pb", block.dtype, shape))
     for j, head in enumerate(manifest.outputs):
         stored.append(_float_tensor(contents, f"{folder}/output_{j}.pb", head, n))
-    return Expectation(n, None, tuple(inputs), outputs, order, dropped, tuple(stored))
+    return replace(scored, inputs=tuple(inputs), stored=tuple(stored))
+
+
+def score_fields(expected: Expectation, heads: tuple[Head, ...]) -> dict[str, Json]:
+    """The fields ``heads``, ``score``, ``order`` and ``dropped`` of a golden with n >= 1."""
+    return {
+        "heads": {head.name: bits_to_hex(output) for head, output in zip(heads, expected.outputs, strict=False)},
+        "score": bits_to_hex(expected.outputs[-1]),
+        "order": list(expected.order),
+        "dropped": list(expected.dropped),
+    }
+
+
+def read_scores(fields: Mapping[str, Json], n: int, manifest: Manifest) -> Expectation:
+    """What the fields ``heads``, ``score``, ``order`` and ``dropped`` say of ``n`` >= 1 candidates.
+
+    Raises:
+        GoldenFormatError: if they are not as the contract says.
+    """
+    order = _indices(fields["order"], "order", n)
+    dropped = _indices(fields["dropped"], "dropped", n)
+    heads = fields["heads"]
+    if not isinstance(heads, dict) or set(heads) != {head.name for head in manifest.heads}:
+        raise GoldenFormatError(f"heads must be {[head.name for head in manifest.heads]}")
+    texts = [heads[head.name] for head in manifest.heads] + [fields["score"]]
+    outputs = tuple(_values(text, head, n) for text, head in zip(texts, manifest.outputs, strict=True))
+    return Expectation(n, None, (), outputs, order, dropped)
 
 
 def _integer(value: Json, what: str, low: int, high: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise _GoldenFormatError(f"{what} is {value!r}; expected an integer from {low} to {high}")
+        raise GoldenFormatError(f"{what} is {value!r}; expected an integer from {low} to {high}")
     return value
 
 
 def _indices(value: Json, what: str, n: int) -> tuple[int, ...]:
     if not isinstance(value, list) or len(value) > n:
-        raise _GoldenFormatError(f"{what} is no array of at most {n} indices")
+        raise GoldenFormatError(f"{what} is no array of at most {n} indices")
     return tuple(_integer(item, what, 0, n - 1) for item in value)
 
 
 def _values(value: Json, head: Head, n: int) -> FloatArray:
     if not isinstance(value, list) or len(value) != n:
-        raise _GoldenFormatError(f"{head.name} is no array of {n} values")
+        raise GoldenFormatError(f"{head.name} is no array of {n} values")
     texts = [text for text in value if isinstance(text, str)]
     if len(texts) != n:
-        raise _GoldenFormatError(f"{head.name} holds something that is no string of hex digits")
+        raise GoldenFormatError(f"{head.name} holds something that is no string of hex digits")
     try:
         return bits_from_hex(texts, head.dtype)
     except ValueError as e:
-        raise _GoldenFormatError(f"{head.name}: {e}") from e
+        raise GoldenFormatError(f"{head.name}: {e}") from e
 
 
 def _tensor(contents: Mapping[str, bytes], path: str, dtype: str, shape: tuple[int, ...]) -> Array:
@@ -181,7 +191,7 @@ def _tensor(contents: Mapping[str, bytes], path: str, dtype: str, shape: tuple[i
     except TensorFormatError as e:
         raise TensorFormatError(f"{path}: {e}") from e
     if values.dtype.name != dtype or values.shape != shape:
-        raise _GoldenFormatError(
+        raise GoldenFormatError(
             f"{path} holds {values.dtype.name} {list(values.shape)}; expected {dtype} {list(shape)}"
         )
     return values
@@ -190,7 +200,7 @@ def _tensor(contents: Mapping[str, bytes], path: str, dtype: str, shape: tuple[i
 def _float_tensor(contents: Mapping[str, bytes], path: str, head: Head, n: int) -> FloatArray:
     values = _tensor(contents, path, head.dtype, (n,))
     if values.dtype == np.int64:
-        raise _GoldenFormatError(f"{path} holds integers")
+        raise GoldenFormatError(f"{path} holds integers")
     return values
 
 

@@ -8,14 +8,13 @@ key is given).
 import base64
 import binascii
 import hashlib
-import os
 import re
-import stat
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from twinrank.export.bundle._files import UnreadableError, read_bounded
 from twinrank.export.bundle._json import JsonError, parse_json
 from twinrank.export.bundle._manifest import MANIFEST, MANIFEST_DIGEST, SIGNATURE, Manifest
 from twinrank.export.bundle._problems import Findings
@@ -36,7 +35,6 @@ MEDIA_TYPES = "application/vnd.dev.sigstore.bundle"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://model_signing/signature/v1.0"
-_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class SignatureError(ValueError):
@@ -103,7 +101,7 @@ def check_signature(
     except FileNotFoundError:
         state = "missing"
         found.add("signature_missing", SIGNATURE, "does not exist, and a signature is required; use twinrank sign")
-    except (OSError, SignatureError) as e:
+    except (OSError, UnreadableError, SignatureError) as e:
         state = "invalid"
         detail = f"cannot be read: {e.strerror or e}" if isinstance(e, OSError) else str(e)
         found.add("signature_invalid", SIGNATURE, f"{detail}; fetch the bundle again from who signed it")
@@ -117,22 +115,6 @@ def bundle_resources(manifest: Manifest) -> dict[str, str]:
     digest = manifest.digest.removeprefix("sha256:")
     files = {path: entry.sha256 for path, entry in manifest.files.items()}
     return files | {MANIFEST: digest, MANIFEST_DIGEST: hashlib.sha256(f"{digest}\n".encode()).hexdigest()}
-
-
-def read_bounded(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file, without following a link.
-
-    Raises:
-        SignatureError: if it is longer than ``limit`` bytes, or is no regular file.
-        OSError: if it cannot be opened.
-    """
-    with os.fdopen(os.open(path, _OPEN), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise SignatureError("is no regular file")
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise SignatureError(f"has more than {limit} bytes")
-    return content
 
 
 def load_public_key(pem: bytes) -> "ec.EllipticCurvePublicKey":

@@ -1,0 +1,1 @@
+Bhead.watchedJмл Aмл▒Aмл⌠Aмл▄Aмл▄A
