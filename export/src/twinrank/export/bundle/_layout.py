@@ -1,12 +1,15 @@
 """Phases 1 to 3 of reading: what lies in the directory, and that it is what the manifest lists, to the byte."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from twinrank.export.bundle._json import Json
 from twinrank.export.bundle._manifest import (
     MANIFEST,
     MANIFEST_DIGEST,
@@ -24,7 +27,7 @@ from twinrank.export.bundle._manifest import (
 from twinrank.export.bundle._problems import Findings
 
 _CHUNK = 2**20
-_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,22 +139,52 @@ def read_manifest(path: Path | str) -> Manifest:
 
 
 @dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What stat says of a file, as far as it changes when the file does."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @staticmethod
+    def of(facts: os.stat_result) -> FileFacts:
+        """The facts in a stat result."""
+        return FileFacts(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+    def to_json(self) -> dict[str, Json]:
+        """By name, as the record of a verified installation states them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Watched:
-    """A file that was digested and then left to the runtime: its path and what stat said of the descriptor."""
+    """A file that is left to the runtime: its path, what stat said of the descriptor, and whether it was digested."""
 
     path: Path
-    facts: tuple[int, ...]
+    facts: FileFacts
+    digested: bool
 
     def changed(self) -> bool:
         """Whether the path now leads to other facts: device, inode, size, times."""
         try:
-            return _facts(os.stat(self.path, follow_symlinks=False)) != self.facts
+            return FileFacts.of(os.stat(self.path, follow_symlinks=False)) != self.facts
         except OSError:
             return True
 
 
-def read_files(root: Path, files: Mapping[str, FileEntry]) -> tuple[dict[str, bytes], Watched | None]:
+def read_files(
+    root: Path, files: Mapping[str, FileEntry], trusts: Callable[[FileFacts], bool] | None = None
+) -> tuple[dict[str, bytes], Watched | None]:
     """The bytes of the model and the goldens; other listed files are digested only, the external weights watched too.
+
+    Digesting reads through one buffer of 1 MiB, so what is only digested stays out of this process's memory.
+
+    Args:
+        root: the bundle's directory.
+        files: what the manifest lists.
+        trusts: asked of external weights of the listed size, which are not read where it says yes.
 
     Raises:
         BundleError: ``size_mismatch``, ``digest_mismatch``; ``file_missing`` if a file vanished meanwhile.
@@ -162,7 +195,7 @@ def read_files(root: Path, files: Mapping[str, FileEntry]) -> tuple[dict[str, by
     for path, entry in sorted(files.items()):
         keep = path == MODEL or path.startswith("goldens/")
         try:
-            descriptor = os.open(root / path, _OPEN)
+            descriptor = os.open(root / path, OPEN)
         except OSError as e:
             found.add("file_missing", path, f"cannot be opened: {e.strerror}")
             continue
@@ -175,6 +208,11 @@ def read_files(root: Path, files: Mapping[str, FileEntry]) -> tuple[dict[str, by
                     f"has {facts.st_size} bytes, {MANIFEST} says {entry.size}; fetch the bundle again",
                 )
                 continue
+            if path == MODEL_DATA:
+                seen = FileFacts.of(facts)
+                watched = Watched(root / path, seen, digested=not (trusts is not None and trusts(seen)))
+                if not watched.digested:
+                    continue
             content, digest = _digest(descriptor, entry.size, keep)
         finally:
             os.close(descriptor)
@@ -184,8 +222,6 @@ def read_files(root: Path, files: Mapping[str, FileEntry]) -> tuple[dict[str, by
             )
         elif keep:
             contents[path] = content
-        elif path == MODEL_DATA:
-            watched = Watched(root / path, _facts(facts))
     found.stop()
     return contents, watched
 
@@ -203,10 +239,6 @@ def _digest(descriptor: int, size: int, keep: bool) -> tuple[bytes, str]:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    descriptor = os.open(path, _OPEN)
+    descriptor = os.open(path, OPEN)
     with os.fdopen(descriptor, "rb") as file:
         return file.read(limit)
-
-
-def _facts(facts: os.stat_result) -> tuple[int, ...]:
-    return (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)

@@ -17,6 +17,7 @@ import onnx
 from twinrank.export.bundle._external import Content, Weights, content_facts, external_weights
 from twinrank.export.bundle._goldens import Golden, ranking_line
 from twinrank.export.bundle._histograms import HISTOGRAMS
+from twinrank.export.bundle._installation import RECORD_TEMPORARY
 from twinrank.export.bundle._json import Json, dump_document
 from twinrank.export.bundle._manifest import (
     FORMAT_MAJOR,
@@ -293,15 +294,19 @@ def _sync(folder: Path) -> None:
 
 
 def _sweep(model_dir: Path) -> None:
-    """Removes what killed writers left: temporary directories that nobody holds a lock on."""
+    """Removes what killed writers left: temporary folders, and records, that nobody holds a lock on."""
     for entry in sorted(model_dir.glob(f"{_TEMPORARY}*")):
+        kind = 0 if entry.name.startswith(RECORD_TEMPORARY) else os.O_DIRECTORY
         try:
-            lock = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            lock = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | kind)
         except OSError:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(entry, ignore_errors=True)
+            if kind:
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
         except BlockingIOError:
             continue
         finally:
