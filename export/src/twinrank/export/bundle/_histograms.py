@@ -336,8 +336,8 @@ def _feature(value: Json, feature: Feature, rows: int) -> FeatureHistogram:
 
 
 def _width(feature: Feature) -> int:
-    vector = getattr(feature, "vector", None)
-    return 1 if vector is None else int(vector.length)
+    vector = feature.vector
+    return 1 if vector is None else vector.length
 
 
 def _bins(fields: Mapping[str, Json], at: str, *, integers: bool, nan: int = 0) -> Bins:
