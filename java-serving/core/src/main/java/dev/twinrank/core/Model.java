@@ -8,6 +8,7 @@ import dev.twinrank.core.internal.rank.Order;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -50,7 +51,7 @@ public final class Model implements AutoCloseable {
    * Opens a bundle.
    *
    * @param bundle the directory {@code <models>/<name>/<version>}
-   * @param options how much it must prove
+   * @param options what it must prove, and by whom it must be signed
    * @throws BundleException if the bundle is unusable; it carries every problem of the phase that
    *     failed
    */
@@ -60,7 +61,7 @@ public final class Model implements AutoCloseable {
         name != null && VERSION.matcher(name.toString()).matches()
             ? OptionalLong.of(Long.parseLong(name.toString()))
             : OptionalLong.empty();
-    return new Model(OpenedBundle.open(bundle, options.require()), version);
+    return new Model(OpenedBundle.open(bundle, options), version);
   }
 
   /** Returns the model's name, from the manifest. */
@@ -122,7 +123,8 @@ public final class Model implements AutoCloseable {
   /**
    * Scores a slate. A slate of no candidates does not run the graph.
    *
-   * @throws ScoringException {@code scoring_failed} if the runtime fails
+   * @throws ScoringException {@code unseen_value} if the graph knows a value not and its feature's
+   *     policy refuses such, {@code scoring_failed} if the runtime fails
    * @throws IllegalArgumentException if the request was made for a model with another schema
    * @throws IllegalStateException if this model is closed
    */
@@ -135,8 +137,12 @@ public final class Model implements AutoCloseable {
       throw Refusals.tooMany(maxCandidates());
     }
     try {
-      ByteBuffer[] columns = bundle.session().run(request.slate());
-      return new Scores(request.candidates(), heads(), score(), columns);
+      ByteBuffer[] outputs = bundle.session().run(request.slate());
+      int columns = heads().size() + 1;
+      for (int i = columns; i < outputs.length; i++) {
+        bundle.plan().unseen().get(i - columns).check(outputs[i]);
+      }
+      return new Scores(request.candidates(), heads(), score(), Arrays.copyOf(outputs, columns));
     } catch (GraphFailure e) {
       throw new ScoringException(
           ErrorCode.SCORING_FAILED,
@@ -153,7 +159,8 @@ public final class Model implements AutoCloseable {
   /**
    * Scores and orders a slate.
    *
-   * @throws ScoringException {@code scoring_failed} if the runtime fails
+   * @throws ScoringException {@code unseen_value} if the graph knows a value not and its feature's
+   *     policy refuses such, {@code scoring_failed} if the runtime fails
    * @throws IllegalArgumentException if the request was made for a model with another schema
    * @throws IllegalStateException if this model is closed
    */

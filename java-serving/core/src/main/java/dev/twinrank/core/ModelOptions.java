@@ -6,9 +6,12 @@ import java.util.Objects;
  * How to open a model. Immutable and thread-safe.
  *
  * @param require how much a bundle must prove before it may serve
+ * @param signature whether it must be signed, and by whom
+ * @param installation whether a record of an earlier verification spares reading external weights
  * @since 0.1
  */
-public record ModelOptions(Require require) {
+public record ModelOptions(
+    Require require, SignaturePolicy signature, InstallationPolicy installation) {
 
   /**
    * How much a bundle must prove before it may serve. Immutable and thread-safe.
@@ -16,7 +19,10 @@ public record ModelOptions(Require require) {
    * @since 0.1
    */
   public enum Require {
-    /** This host must be of the class that made the evidence, and every bit must match. */
+    /**
+     * This host must be of the class that made the evidence, or of one that an attestation beside
+     * the bundle speaks of, and every bit must match.
+     */
     BITS("bits"),
     /** On another host class, the bundle's own tolerance is enough. */
     REFERENCE("reference");
@@ -33,12 +39,46 @@ public record ModelOptions(Require require) {
     }
   }
 
+  /**
+   * Whether external weights are digested at every opening. Immutable and thread-safe.
+   *
+   * @since 0.1
+   */
+  public enum InstallationPolicy {
+    /** They are; no record is read or written. */
+    ALWAYS("always"),
+    /**
+     * They are not while the record {@code <version>.verified.json} beside the bundle names this
+     * bundle, this host class, this runtime, and the file as it is now: its device, inode, size and
+     * times. Otherwise they are, and the record is written where the folder allows it.
+     */
+    TRUST_RECORD("trust_record");
+
+    private final String label;
+
+    InstallationPolicy(String label) {
+      this.label = label;
+    }
+
+    /** Returns the word of the contract: {@code always} or {@code trust_record}. */
+    public String label() {
+      return label;
+    }
+  }
+
   /** Refuses nulls. */
   public ModelOptions {
     Objects.requireNonNull(require, "require");
+    Objects.requireNonNull(signature, "signature");
+    Objects.requireNonNull(installation, "installation");
   }
 
-  /** Returns the defaults: a bundle must prove every bit. */
+  /** Makes options that look at no signature and digest everything. */
+  public ModelOptions(Require require) {
+    this(require, SignaturePolicy.none(), InstallationPolicy.ALWAYS);
+  }
+
+  /** Returns the defaults: every bit is proved, no signature looked at, everything digested. */
   public static ModelOptions defaults() {
     return builder().build();
   }
@@ -55,6 +95,8 @@ public record ModelOptions(Require require) {
    */
   public static final class Builder {
     private Require require = Require.BITS;
+    private SignaturePolicy signature = SignaturePolicy.none();
+    private InstallationPolicy installation = InstallationPolicy.ALWAYS;
 
     private Builder() {}
 
@@ -64,9 +106,24 @@ public record ModelOptions(Require require) {
       return this;
     }
 
+    /** Sets whether a bundle must be signed; {@link SignaturePolicy#none} if not said. */
+    public Builder signature(SignaturePolicy value) {
+      signature = Objects.requireNonNull(value, "signature");
+      return this;
+    }
+
+    /**
+     * Sets whether a record may spare reading external weights; {@link InstallationPolicy#ALWAYS}
+     * if not said.
+     */
+    public Builder installation(InstallationPolicy value) {
+      installation = Objects.requireNonNull(value, "installation");
+      return this;
+    }
+
     /** Returns the options. */
     public ModelOptions build() {
-      return new ModelOptions(require);
+      return new ModelOptions(require, signature, installation);
     }
   }
 }

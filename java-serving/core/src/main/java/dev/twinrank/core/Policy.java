@@ -1,10 +1,11 @@
 package dev.twinrank.core;
 
 /**
- * What happens to a missing or an invalid value. Immutable and thread-safe.
+ * What happens to a missing, an invalid or an unseen value. Immutable and thread-safe.
  *
  * <p>The value of a default is the graph's business, so it is not here: a reader packs zeros and
- * the state.
+ * the state of what is missing or invalid. What is unseen only the graph knows; a reader hears of
+ * it where the policy is {@link #ERROR}.
  *
  * @since 0.1
  */

@@ -65,8 +65,8 @@ public final class RankRequest {
    *
    * <p>Every {@code context} and {@code set} method throws {@link ScoringException} with {@code
    * unknown_feature}, or, where the feature's {@code invalid} policy is {@code error}, with {@code
-   * wrong_type}, {@code out_of_range}, {@code non_finite} or {@code invalid_string}; and {@link
-   * IllegalArgumentException} if that feature already has a value.
+   * wrong_type}, {@code out_of_range}, {@code non_finite}, {@code invalid_string} or {@code
+   * wrong_length}; and {@link IllegalArgumentException} if that feature already has a value.
    *
    * @since 0.1
    */
@@ -117,13 +117,18 @@ public final class RankRequest {
       return give(packer.context(), feature, Typed.of(value));
     }
 
-    /** Gives integers for a context list. */
+    /** Gives integers for a context list or vector. */
     public Builder context(String feature, long[] values) {
       return give(packer.context(), feature, Typed.of(values));
     }
 
-    /** Gives floats for a context list. */
+    /** Gives floats for a context list or vector. */
     public Builder context(String feature, double[] values) {
+      return give(packer.context(), feature, Typed.of(values));
+    }
+
+    /** Gives floats, widened exactly, for a context list or vector. */
+    public Builder context(String feature, float[] values) {
       return give(packer.context(), feature, Typed.of(values));
     }
 
@@ -172,13 +177,18 @@ public final class RankRequest {
       return give(current(), feature, Typed.of(value));
     }
 
-    /** Gives integers for a list of the current candidate. */
+    /** Gives integers for a list or vector of the current candidate. */
     public Builder set(String feature, long[] values) {
       return give(current(), feature, Typed.of(values));
     }
 
-    /** Gives floats for a list of the current candidate. */
+    /** Gives floats for a list or vector of the current candidate. */
     public Builder set(String feature, double[] values) {
+      return give(current(), feature, Typed.of(values));
+    }
+
+    /** Gives floats, widened exactly, for a list or vector of the current candidate. */
+    public Builder set(String feature, float[] values) {
       return give(current(), feature, Typed.of(values));
     }
 

@@ -4,8 +4,11 @@ import dev.twinrank.core.internal.json.JsonCursor;
 import dev.twinrank.core.internal.json.JsonTree;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 
@@ -27,6 +30,21 @@ public final class Contract {
     } catch (IOException e) {
       throw new UncheckedIOException("the contract has lost " + relative, e);
     }
+  }
+
+  /** Returns the files of a folder whose names match a glob, of which there must be some. */
+  public static List<String> files(String folder, String glob) {
+    List<String> files = new ArrayList<>();
+    try (DirectoryStream<Path> found = Files.newDirectoryStream(path(folder), glob)) {
+      found.forEach(file -> files.add(folder + "/" + file.getFileName()));
+    } catch (IOException e) {
+      throw new UncheckedIOException("the contract has lost " + folder, e);
+    }
+    if (files.isEmpty()) {
+      throw new AssertionError(folder + " has no " + glob);
+    }
+    files.sort(Comparator.naturalOrder());
+    return files;
   }
 
   @SuppressWarnings("unchecked")

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.twinrank.core.Verification.Installation;
+import dev.twinrank.core.Verification.SignatureState;
 import dev.twinrank.core.Verification.State;
 import dev.twinrank.core.internal.pack.PackPlan;
 import dev.twinrank.core.internal.pack.Slate;
@@ -51,7 +53,7 @@ class ModelTest {
           model.heads());
       assertEquals(new Head("score", DType.FLOAT32), model.score());
       assertEquals(20, model.maxCandidates());
-      assertEquals(24, model.schema().features().size());
+      assertEquals(31, model.schema().features().size());
       assertEquals(
           DType.TIMESTAMP, model.schema().find(Placement.CONTEXT, "when").orElseThrow().dtype());
       assertTrue(model.schema().find(Placement.CANDIDATE, "when").isEmpty());
@@ -67,7 +69,12 @@ class ModelTest {
               Runtimes.hostClass(),
               "0".repeat(64),
               Tiny.requests().size(),
-              Runtimes.runtime());
+              Runtimes.runtime(),
+              false,
+              SignatureState.UNCHECKED,
+              "",
+              Installation.NO_EXTERNAL_DATA,
+              List.of());
       assertEquals(expected, model.verification());
     }
     Mutator mutator = Mutator.copy(Tiny.BASE, folder).rehost().reseal(List.of("manifest"));
@@ -101,7 +108,8 @@ class ModelTest {
         byte[] raw = Tiny.utf8(requests.get(i));
         Map<String, Object> golden = expected.get(i);
         if (golden.containsKey("error")) {
-          ScoringException refusal = assertThrows(ScoringException.class, () -> model.parse(raw));
+          ScoringException refusal =
+              assertThrows(ScoringException.class, () -> model.rank(model.parse(raw)));
           assertEquals(golden.get("error"), refusal.code().code());
         } else {
           RankRequest request = model.parse(raw);

@@ -1,34 +1,41 @@
 package dev.twinrank.core.internal.bundle;
 
 import dev.twinrank.core.ErrorCode;
+import dev.twinrank.core.ModelOptions.InstallationPolicy;
+import dev.twinrank.core.Verification.Installation;
 import dev.twinrank.core.internal.Sha256;
 import dev.twinrank.core.internal.bundle.Manifest.FileEntry;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
 /** The files of a bundle: the list against the directory, and the phase <i>digests</i>. */
 final class BundleFiles {
-  private static final int CHUNK = 1 << 20;
+  // Read through a heap buffer, which the channel copies from a direct one of the same size.
+  private static final int CHUNK = 1 << 18;
   private static final int LARGEST_IN_MEMORY = Integer.MAX_VALUE - 8;
-  private static final String UNIX_FACTS = "unix:dev,ino,size,lastModifiedTime,ctime";
 
   private final Map<String, byte[]> contents = new HashMap<>();
-  private Path watched;
-  private Map<String, Object> watchedFacts;
+  private final Path root;
+  private final Optional<InstallationRecord> record;
+  private final Findings found;
+  private FileFacts weights;
+  private Installation installation = Installation.NO_EXTERNAL_DATA;
 
-  private BundleFiles() {}
+  private BundleFiles(Path root, Optional<InstallationRecord> record) {
+    this.root = root;
+    this.record = record;
+    this.found = new Findings(root);
+  }
 
   /** Returns the manifest, after the whole phase <i>manifest</i>. */
   static Manifest manifest(Path root, Tree tree) {
@@ -88,12 +95,14 @@ final class BundleFiles {
     found.stop();
   }
 
-  /** Digests every listed file, keeping the model and the goldens in memory. */
-  static BundleFiles read(Path root, Manifest manifest) {
-    Findings found = new Findings(root);
-    BundleFiles files = new BundleFiles();
-    new TreeMap<>(manifest.files()).forEach((path, entry) -> files.read(root, path, entry, found));
-    found.stop();
+  /**
+   * Digests every listed file, keeping the model and the goldens in memory; but not the external
+   * weights if the record holds them.
+   */
+  static BundleFiles read(Path root, Manifest manifest, InstallationPolicy policy) {
+    BundleFiles files = new BundleFiles(root, InstallationRecord.of(root, manifest, policy));
+    new TreeMap<>(manifest.files()).forEach(files::read);
+    files.found.stop();
     return files;
   }
 
@@ -102,20 +111,48 @@ final class BundleFiles {
     return contents.get(path);
   }
 
-  /** Returns whether the external weights are no longer the file that was digested. */
+  /** Returns how the external weights were looked at. */
+  Installation installation() {
+    return installation;
+  }
+
+  /** Returns whether the external weights are no longer the file that was looked at. */
   boolean externalDataChanged() {
     try {
-      return watched != null && !facts(watched).equals(watchedFacts);
+      return weights != null && !FileFacts.of(root.resolve(Paths.MODEL_DATA)).equals(weights);
     } catch (IOException e) {
       return true; // a file that is gone has changed
     }
   }
 
-  private void read(Path root, String path, FileEntry entry, Findings found) {
+  /** Notes down that this installation is verified, where the policy is to trust such notes. */
+  void recordVerification() {
+    if (installation == Installation.DIGESTED) {
+      record.ifPresent(each -> each.write(weights));
+    }
+  }
+
+  private void read(String path, FileEntry entry) {
     Path file = root.resolve(path);
     boolean keep = path.equals(Paths.MODEL) || path.startsWith("goldens/");
-    try (FileChannel channel = open(file)) {
-      Map<String, Object> before = facts(file);
+    try {
+      // Before the file is opened: if the name says the same in the end, it never led elsewhere.
+      FileFacts before = FileFacts.of(file);
+      boolean external = path.equals(Paths.MODEL_DATA);
+      boolean recorded = external && record.isPresent() && record.get().holds(before);
+      digest(path, file, entry, keep, recorded);
+      if (external) {
+        weights = before;
+        installation = recorded ? Installation.RECORDED : Installation.DIGESTED;
+      }
+    } catch (IOException e) {
+      found.add(ErrorCode.FILE_MISSING, path, "cannot be read: " + e);
+    }
+  }
+
+  private void digest(String path, Path file, FileEntry entry, boolean keep, boolean recorded)
+      throws IOException {
+    try (FileChannel channel = BoundedFile.open(file)) {
       if (channel.size() != entry.size()) {
         found.add(
             ErrorCode.SIZE_MISMATCH,
@@ -134,6 +171,9 @@ final class BundleFiles {
             "has " + entry.size() + " bytes; a Java array holds at most " + LARGEST_IN_MEMORY);
         return;
       }
+      if (recorded) {
+        return;
+      }
       byte[] kept = keep ? new byte[(int) entry.size()] : null;
       String digest = digest(channel, entry.size(), kept);
       if (!digest.equals(entry.sha256())) {
@@ -147,12 +187,7 @@ final class BundleFiles {
                 + "; fetch the bundle again");
       } else if (keep) {
         contents.put(path, kept);
-      } else if (path.equals(Paths.MODEL_DATA)) {
-        watched = file;
-        watchedFacts = before;
       }
-    } catch (IOException e) {
-      found.add(ErrorCode.FILE_MISSING, path, "cannot be read: " + e);
     }
   }
 
@@ -173,28 +208,10 @@ final class BundleFiles {
   }
 
   private static byte[] head(Path root, String path, int most) {
-    try (FileChannel channel = open(root.resolve(path))) {
-      ByteBuffer bytes = ByteBuffer.allocate((int) Math.min(channel.size(), most));
-      while (bytes.hasRemaining() && channel.read(bytes) >= 0) {
-        // read on until the file or the limit ends
-      }
-      byte[] read = new byte[bytes.flip().remaining()];
-      bytes.get(read);
-      return read;
+    try {
+      return BoundedFile.head(root.resolve(path), most);
     } catch (IOException e) {
       throw new Findings(root).fatal(ErrorCode.FILE_MISSING, path, "cannot be read: " + e, e);
     }
-  }
-
-  private static FileChannel open(Path file) throws IOException {
-    return FileChannel.open(file, StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
-  }
-
-  private static Map<String, Object> facts(Path file) throws IOException {
-    boolean unix = file.getFileSystem().supportedFileAttributeViews().contains("unix");
-    return Files.readAttributes(
-        file,
-        unix ? UNIX_FACTS : "fileKey,size,lastModifiedTime,creationTime",
-        LinkOption.NOFOLLOW_LINKS);
   }
 }

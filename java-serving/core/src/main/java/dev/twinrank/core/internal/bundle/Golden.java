@@ -6,6 +6,8 @@ import java.util.List;
 
 /** A stored request and what it must give. */
 final class Golden {
+  private static final Expectation NOTHING = new Expectation(List.of(), List.of(), List.of());
+
   /** The raw request. */
   final byte[] request;
 
@@ -18,37 +20,27 @@ final class Golden {
   /** The packed blocks in packing order; empty for a refusal and for no candidates. */
   final List<ByteBuffer> inputs;
 
-  /** The values of each output: as rankings.jsonl holds them, and as the tensor files do. */
-  final List<List<ByteBuffer>> outputs;
-
-  /** The whole ranking. */
-  final List<Integer> order;
-
-  /** The candidates whose score is NaN. */
-  final List<Integer> dropped;
+  /** What it gives: each output as rankings.jsonl holds it, and as the tensor files do. */
+  final Expectation expected;
 
   Golden(
       byte[] request,
       ErrorCode error,
       int candidates,
       List<ByteBuffer> inputs,
-      List<List<ByteBuffer>> outputs,
-      List<Integer> order,
-      List<Integer> dropped) {
+      Expectation expected) {
     this.request = request;
     this.error = error;
     this.candidates = candidates;
     this.inputs = inputs;
-    this.outputs = outputs;
-    this.order = order;
-    this.dropped = dropped;
+    this.expected = expected;
   }
 
   static Golden refused(byte[] request, ErrorCode error) {
-    return new Golden(request, error, 0, List.of(), List.of(), List.of(), List.of());
+    return new Golden(request, error, 0, List.of(), NOTHING);
   }
 
   static Golden empty(byte[] request) {
-    return new Golden(request, null, 0, List.of(), List.of(), List.of(), List.of());
+    return new Golden(request, null, 0, List.of(), NOTHING);
   }
 }

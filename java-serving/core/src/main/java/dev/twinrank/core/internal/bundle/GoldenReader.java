@@ -4,13 +4,10 @@ import dev.twinrank.core.DType;
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.internal.json.InvalidJson;
 import dev.twinrank.core.internal.json.JsonTree;
-import dev.twinrank.core.internal.json.JsonTree.Literal;
-import dev.twinrank.core.internal.onnx.Output;
 import dev.twinrank.core.internal.pack.Block;
 import dev.twinrank.core.internal.proto.InvalidProto;
 import dev.twinrank.core.internal.proto.Tensor;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,22 +16,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.regex.Pattern;
 
 /** Reads the golden files strictly; section 8 of the contract. */
 final class GoldenReader {
   private static final Set<String> SCORED =
       Set.of("golden", "n", "data_set", "heads", "score", "order", "dropped");
   private static final Set<String> REFUSED = Set.of("golden", "error");
-
-  /** A golden contradicts the contract or the manifest. */
-  private static final class Contradiction extends RuntimeException {
-    private static final long serialVersionUID = 1L;
-
-    Contradiction(String message) {
-      super(message);
-    }
-  }
 
   private final Manifest manifest;
   private final BundleFiles files;
@@ -111,16 +98,16 @@ final class GoldenReader {
               + " or "
               + REFUSED);
     }
-    if (integer(fields.get("golden"), "golden", manifest.goldens() - 1) != index) {
+    if (GoldenFields.integer(fields.get("golden"), "golden", manifest.goldens() - 1) != index) {
       throw new Contradiction(
           "is line " + (index + 1) + " and says golden " + fields.get("golden"));
     }
     if (fields.containsKey("error")) {
       return Golden.refused(request, scoringCode(fields.get("error")));
     }
-    int n = integer(fields.get("n"), "n", manifest.maxCandidates());
-    List<Integer> order = indices(fields.get("order"), "order", n);
-    List<Integer> dropped = indices(fields.get("dropped"), "dropped", n);
+    int n = GoldenFields.integer(fields.get("n"), "n", manifest.maxCandidates());
+    List<Integer> order = GoldenFields.indices(fields.get("order"), "order", n);
+    List<Integer> dropped = GoldenFields.indices(fields.get("dropped"), "dropped", n);
     if (n == 0) {
       if (fields.get("data_set") != JsonTree.NULL
           || !fields.get("heads").equals(Map.of())
@@ -129,7 +116,7 @@ final class GoldenReader {
       }
       return Golden.empty(request);
     }
-    int dataSet = integer(fields.get("data_set"), "data_set", manifest.dataSets() - 1);
+    int dataSet = GoldenFields.integer(fields.get("data_set"), "data_set", manifest.dataSets() - 1);
     if (!usedDataSets.add(dataSet)) {
       throw new Contradiction("uses data set " + dataSet + ", which another golden uses");
     }
@@ -140,23 +127,16 @@ final class GoldenReader {
       long rows = block.declaredShape()[0] < 0 ? n : 1;
       inputs.add(tensor(Paths.input(dataSet, i), block.dtype(), block.shape(rows)));
     }
-    return new Golden(request, null, n, inputs, outputs(fields, n, dataSet), order, dropped);
+    return new Golden(
+        request, null, n, inputs, new Expectation(outputs(fields, n, dataSet), order, dropped));
   }
 
   private List<List<ByteBuffer>> outputs(Map<String, Object> fields, int n, int dataSet) {
-    Set<String> names = new TreeSet<>();
-    manifest.heads().forEach(head -> names.add(head.name()));
-    if (!(fields.get("heads") instanceof Map<?, ?> heads) || !heads.keySet().equals(names)) {
-      throw new Contradiction("has other heads than " + names);
-    }
+    List<ByteBuffer> hex = GoldenFields.outputs(fields, manifest, n);
     List<List<ByteBuffer>> outputs = new ArrayList<>();
-    for (int i = 0; i < manifest.outputs().size(); i++) {
-      Output output = manifest.outputs().get(i);
-      Object hex = i < names.size() ? heads.get(manifest.headName(i)) : fields.get("score");
-      outputs.add(
-          List.of(
-              values(hex, manifest.headName(i), output.dtype(), n),
-              tensor(Paths.output(dataSet, i), output.dtype(), new long[] {n})));
+    for (int i = 0; i < hex.size(); i++) {
+      DType dtype = manifest.outputs().get(i).dtype();
+      outputs.add(List.of(hex.get(i), tensor(Paths.output(dataSet, i), dtype, new long[] {n})));
     }
     return outputs;
   }
@@ -180,46 +160,6 @@ final class GoldenReader {
               + expected);
     }
     return tensor.data();
-  }
-
-  private static ByteBuffer values(Object value, String head, DType dtype, int n) {
-    Pattern hex = Pattern.compile("[0-9a-f]{" + 2 * dtype.width() + "}");
-    if (!(value instanceof List<?> list) || list.size() != n) {
-      throw new Contradiction(head + " is no array of " + n + " values");
-    }
-    ByteBuffer values = ByteBuffer.allocate(n * dtype.width()).order(ByteOrder.LITTLE_ENDIAN);
-    for (Object each : list) {
-      if (!(each instanceof String text) || !hex.matcher(text).matches()) {
-        throw new Contradiction(head + " holds " + Fields.show(each) + "; expected " + hex);
-      }
-      if (dtype == DType.FLOAT32) {
-        values.putInt(Integer.parseUnsignedInt(text, 16));
-      } else {
-        values.putLong(Long.parseUnsignedLong(text, 16));
-      }
-    }
-    return values.flip();
-  }
-
-  private static List<Integer> indices(Object value, String what, int n) {
-    if (!(value instanceof List<?> list) || list.size() > n) {
-      throw new Contradiction(what + " is no array of at most " + n + " indices");
-    }
-    List<Integer> indices = new ArrayList<>();
-    for (Object each : list) {
-      indices.add(integer(each, what, n - 1));
-    }
-    return indices;
-  }
-
-  private static int integer(Object value, String what, int high) {
-    Long number =
-        value instanceof Literal literal && literal.integer() ? Fields.asLong(literal) : null;
-    if (number == null || number < 0 || number > high) {
-      throw new Contradiction(
-          what + " is " + Fields.show(value) + "; expected an integer from 0 to " + high);
-    }
-    return number.intValue();
   }
 
   private static ErrorCode scoringCode(Object value) {

@@ -1,11 +1,13 @@
 package dev.twinrank.core.internal.bundle;
 
 import dev.twinrank.core.Head;
+import dev.twinrank.core.Verification.Allowed;
 import dev.twinrank.core.internal.onnx.Output;
 import dev.twinrank.core.internal.onnx.SessionSettings;
 import dev.twinrank.core.internal.pack.PackPlan;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * A checked manifest: the parts that a reader uses.
@@ -19,13 +21,14 @@ import java.util.Map;
  * @param plan the schema and its packing
  * @param heads the heads without the score
  * @param score the score
- * @param outputs the graph's outputs: one a head, the score's last
+ * @param outputs the graph's outputs that goldens hold: one a head, the score's last
  * @param tolerances the allowed absolute difference at reference level, one an output
  * @param maxCandidates how many candidates a request may have
  * @param goldens how many goldens there are
  * @param dataSets how many of them have tensors
  * @param files every listed file by path
  * @param hostClass the host class of the evidence
+ * @param allowed the findings that a person let pass at export
  */
 record Manifest(
     String digest,
@@ -43,7 +46,8 @@ record Manifest(
     int goldens,
     int dataSets,
     Map<String, FileEntry> files,
-    String hostClass) {
+    String hostClass,
+    List<Allowed> allowed) {
 
   /**
    * What the manifest says of a file.
@@ -52,6 +56,11 @@ record Manifest(
    * @param size bytes
    */
   record FileEntry(String sha256, long size) {}
+
+  /** Returns all outputs of the graph, in order: those of {@link #outputs}, then the counts. */
+  List<Output> graphOutputs() {
+    return Stream.concat(outputs.stream(), plan.unseen().stream().map(Output::of)).toList();
+  }
 
   /** Returns the name of an output's head. */
   String headName(int output) {

@@ -25,8 +25,8 @@ final class ManifestFields {
   // The bound on the length keeps the matcher's recursion, and a path's parents, few.
   private static final Pattern PATH =
       Pattern.compile("(?!.{1025})[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*");
-  private static final Pattern HEX = Pattern.compile("[0-9a-f]{64}");
-  private static final Pattern RELEASE =
+  static final Pattern HEX = Pattern.compile("[0-9a-f]{64}");
+  static final Pattern RELEASE =
       Pattern.compile("(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)");
   private static final Pattern DOMAIN = Pattern.compile("|[a-z][a-z0-9_.]{0,63}");
   private static final Pattern FINDING = Pattern.compile("[a-z][a-z0-9_]{0,63}");
@@ -99,8 +99,10 @@ final class ManifestFields {
           Map.of(
               "list",
                   closed(Map.of("max_length", integer(1, 4096), "keep", oneOf("first", "last"))),
+              "vector", closed(Map.of("length", integer(1, 4096))),
               "group", text(Names.GROUP),
-              "nonfinite", bool()));
+              "nonfinite", bool(),
+              "unseen", POLICY));
 
   /** The schema. */
   static final Check SCHEMA = closed(Map.of("features", array(FEATURE, 1, Integer.MAX_VALUE)));

@@ -4,6 +4,7 @@ import dev.twinrank.core.DType;
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.Head;
 import dev.twinrank.core.Schema;
+import dev.twinrank.core.Verification.Allowed;
 import dev.twinrank.core.internal.Sha256;
 import dev.twinrank.core.internal.bundle.Manifest.FileEntry;
 import dev.twinrank.core.internal.json.InvalidJson;
@@ -13,6 +14,7 @@ import dev.twinrank.core.internal.onnx.SessionSettings;
 import dev.twinrank.core.internal.onnx.SessionSettings.Optimization;
 import dev.twinrank.core.internal.pack.Block;
 import dev.twinrank.core.internal.pack.PackPlan;
+import dev.twinrank.core.internal.pack.UnseenOutput;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -137,13 +139,9 @@ final class ManifestReader {
       } else if (!names.add(Json.text(head, "name"))) {
         problem(at + "/name", "is already the name of another head");
       }
-      if (!outputs.add(Json.text(head, "output"))) {
-        problem(at + "/output", "is already the output of another head");
-      }
+      checkOutput(Json.text(head, "output"), outputs, at);
     }
-    if (!outputs.add(Json.text(Json.object(document, "score"), "output"))) {
-      problem("/score/output", "is already the output of another head");
-    }
+    checkOutput(Json.text(Json.object(document, "score"), "output"), outputs, "/score");
     names.add("score");
     Set<String> tolerances = new TreeSet<>(withoutExtensions(reference(document)).keySet());
     if (!tolerances.equals(names)) {
@@ -155,6 +153,17 @@ final class ManifestReader {
     }
     checkInvariance(Json.object(document, "evidence"));
     checkFiles(Json.object(document, "files"));
+  }
+
+  private void checkOutput(String output, Set<String> others, String at) {
+    if (!others.add(output)) {
+      problem(at + "/output", "is already the output of another head");
+    }
+    if (output.startsWith(UnseenOutput.PREFIX)) {
+      problem(
+          at + "/output",
+          "begins with " + UnseenOutput.PREFIX + ", as only the counts of unseen values do");
+    }
   }
 
   private void checkInvariance(Map<String, Object> evidence) {
@@ -221,10 +230,10 @@ final class ManifestReader {
     for (Object each : Json.array(document, "heads")) {
       Map<String, Object> head = Json.object(each);
       heads.add(new Head(Json.text(head, "name"), dtype(head)));
-      outputs.add(new Output(Json.text(head, "output"), dtype(head)));
+      outputs.add(Output.values(Json.text(head, "output"), dtype(head)));
     }
     Map<String, Object> score = Json.object(document, "score");
-    outputs.add(new Output(Json.text(score, "output"), dtype(score)));
+    outputs.add(Output.values(Json.text(score, "output"), dtype(score)));
     List<Double> tolerances = new ArrayList<>();
     for (int i = 0; i < outputs.size(); i++) {
       String name = i < heads.size() ? heads.get(i).name() : "score";
@@ -257,7 +266,20 @@ final class ManifestReader {
         (int) Json.integer(goldens, "count"),
         (int) Json.integer(goldens, "data_sets"),
         files,
-        Json.text(Json.object(document, "evidence"), "host_class"));
+        Json.text(Json.object(document, "evidence"), "host_class"),
+        allowed(Json.object(document, "evidence")));
+  }
+
+  private static List<Allowed> allowed(Map<String, Object> evidence) {
+    return Json.array(evidence, "allowed").stream()
+        .map(Json::object)
+        .map(
+            each ->
+                new Allowed(
+                    Json.text(each, "finding"),
+                    Json.text(each, "detail"),
+                    Json.text(each, "reason")))
+        .toList();
   }
 
   private static DType dtype(Map<String, Object> head) {

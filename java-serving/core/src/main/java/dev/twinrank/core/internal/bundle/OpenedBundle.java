@@ -3,12 +3,10 @@ package dev.twinrank.core.internal.bundle;
 import dev.twinrank.core.BundleException;
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.Head;
-import dev.twinrank.core.ModelOptions.Require;
+import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.Verification;
-import dev.twinrank.core.Verification.State;
 import dev.twinrank.core.internal.onnx.GraphFailure;
 import dev.twinrank.core.internal.onnx.GraphSession;
-import dev.twinrank.core.internal.onnx.HostClass;
 import dev.twinrank.core.internal.onnx.OrtHost;
 import dev.twinrank.core.internal.onnx.Output;
 import dev.twinrank.core.internal.pack.Block;
@@ -52,14 +50,18 @@ public record OpenedBundle(
    *
    * @throws BundleException with every problem of the first phase that failed
    */
-  public static OpenedBundle open(Path root, Require require) {
-    Manifest manifest = BundleFiles.manifest(root, Tree.scan(root));
-    BundleFiles files = BundleFiles.read(root, manifest);
+  public static OpenedBundle open(Path root, ModelOptions options) {
+    Tree tree = Tree.scan(root);
+    Manifest manifest = BundleFiles.manifest(root, tree);
+    BundleFiles files = BundleFiles.read(root, manifest, options.installation());
+    SignatureCheck signature = SignatureCheck.of(root, tree, manifest, options.signature());
     checkGraph(root, manifest, files);
     GraphSession session = session(root, manifest, files);
     try {
       RequestReader reader = new RequestReader(manifest.plan(), manifest.maxCandidates());
       List<Golden> goldens = GoldenReader.read(root, manifest, files);
+      Proof proof = Proof.of(root, manifest, goldens, reader, session, options);
+      files.recordVerification();
       return new OpenedBundle(
           manifest.name(),
           manifest.digest(),
@@ -67,7 +69,17 @@ public record OpenedBundle(
           manifest.heads(),
           manifest.score(),
           manifest.maxCandidates(),
-          verify(root, manifest, goldens, reader, session, require),
+          new Verification(
+              proof.state(),
+              proof.hostClass(),
+              manifest.hostClass(),
+              goldens.size(),
+              "onnxruntime " + OrtHost.release(),
+              proof.attested(),
+              signature.state(),
+              signature.detail(),
+              files.installation(),
+              manifest.allowed()),
           reader,
           session);
     } catch (RuntimeException e) {
@@ -84,7 +96,7 @@ public record OpenedBundle(
             manifest.irVersion(),
             manifest.opsets(),
             manifest.plan().packing().blocks().stream().map(OpenedBundle::signature).toList(),
-            manifest.outputs().stream().map(OpenedBundle::signature).toList(),
+            manifest.graphOutputs().stream().map(OpenedBundle::signature).toList(),
             data == null ? OptionalLong.empty() : OptionalLong.of(data.size()));
     ModelWalk.check(
         files.content(Paths.MODEL),
@@ -99,7 +111,8 @@ public record OpenedBundle(
   }
 
   private static Signature signature(Output output) {
-    return new Signature(output.name(), OnnxTypes.number(output.dtype()), List.of(-1L));
+    List<Long> shape = Arrays.stream(output.shape(-1)).boxed().toList();
+    return new Signature(output.name(), OnnxTypes.number(output.dtype()), shape);
   }
 
   private static GraphSession session(Path root, Manifest manifest, BundleFiles files) {
@@ -122,7 +135,7 @@ public record OpenedBundle(
               root,
               manifest.session(),
               manifest.plan().packing().blocks(),
-              manifest.outputs());
+              manifest.graphOutputs());
       if (files.externalDataChanged()) {
         session.close();
         throw found.fatal(
@@ -139,43 +152,5 @@ public record OpenedBundle(
           "was refused by the runtime: " + e.getMessage(),
           e);
     }
-  }
-
-  private static Verification verify(
-      Path root,
-      Manifest manifest,
-      List<Golden> goldens,
-      RequestReader reader,
-      GraphSession session,
-      Require require) {
-    Findings found = new Findings(root);
-    String here = HostClass.get();
-    boolean exact = here.equals(manifest.hostClass());
-    if (!exact && require == Require.BITS) {
-      throw found.fatal(
-          ErrorCode.HOST_CLASS_MISMATCH,
-          Paths.MANIFEST + "#/evidence/host_class",
-          "is "
-              + manifest.hostClass()
-              + ", this host's is "
-              + here
-              + ": its kernels compute other bits. Export on such a host, or open with"
-              + " require = reference",
-          null);
-    }
-    Replay replay = new Replay(manifest, reader, session, exact);
-    for (int i = 0; i < goldens.size(); i++) {
-      String line = Paths.RANKINGS + ":" + (i + 1);
-      replay
-          .difference(goldens.get(i))
-          .ifPresent(detail -> found.add(ErrorCode.GOLDEN_MISMATCH, line, detail));
-    }
-    found.stop();
-    return new Verification(
-        exact ? State.VERIFIED_BITS : State.VERIFIED_REFERENCE,
-        here,
-        manifest.hostClass(),
-        goldens.size(),
-        "onnxruntime " + OrtHost.release());
   }
 }

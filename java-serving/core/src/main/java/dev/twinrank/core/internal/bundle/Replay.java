@@ -1,16 +1,14 @@
 package dev.twinrank.core.internal.bundle;
 
-import dev.twinrank.core.DType;
+import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.ScoringException;
 import dev.twinrank.core.internal.onnx.GraphFailure;
 import dev.twinrank.core.internal.onnx.GraphSession;
 import dev.twinrank.core.internal.pack.Block;
 import dev.twinrank.core.internal.pack.Slate;
-import dev.twinrank.core.internal.rank.Columns;
-import dev.twinrank.core.internal.rank.Order;
+import dev.twinrank.core.internal.pack.UnseenOutput;
 import dev.twinrank.core.internal.request.RequestReader;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -29,24 +27,23 @@ final class Replay {
     this.exact = exact;
   }
 
-  /** Returns why a golden does not give what it stores, or nothing. */
-  Optional<String> difference(Golden golden) {
+  /**
+   * Returns why a golden does not give what it stores, or nothing.
+   *
+   * @param attested what it must give too, in every bit; or null
+   */
+  Optional<String> difference(Golden golden, Expectation attested) {
     Slate slate;
     try {
       slate = reader.read(golden.request);
     } catch (ScoringException e) {
-      return e.code() == golden.error
-          ? Optional.empty()
-          : Optional.of(
-              "gave "
-                  + e.code().code()
-                  + " instead of "
-                  + (golden.error == null ? "scores" : golden.error.code())
-                  + ": "
-                  + e.getMessage());
+      return refused(golden, e);
+    }
+    if (golden.error == ErrorCode.UNSEEN_VALUE && slate.candidates() > 0) {
+      return outputs(golden, slate, attested); // only the graph can tell
     }
     if (golden.error != null) {
-      return Optional.of("was accepted; expected " + golden.error.code());
+      return accepted(golden);
     }
     if (slate.candidates() != golden.candidates) {
       return Optional.of(
@@ -55,7 +52,7 @@ final class Replay {
     if (slate.candidates() == 0) {
       return Optional.empty();
     }
-    return inputs(golden, slate).or(() -> outputs(golden, slate));
+    return inputs(golden, slate).or(() -> outputs(golden, slate, attested));
   }
 
   private Optional<String> inputs(Golden golden, Slate slate) {
@@ -70,84 +67,50 @@ final class Replay {
     return Optional.empty();
   }
 
-  private Optional<String> outputs(Golden golden, Slate slate) {
+  private Optional<String> outputs(Golden golden, Slate slate, Expectation attested) {
     ByteBuffer[] actual;
     try {
       actual = session.run(slate);
+      checkUnseen(actual);
     } catch (GraphFailure e) {
       return Optional.of("cannot be run: " + e.getMessage());
+    } catch (ScoringException e) {
+      return refused(golden, e);
     }
-    for (int i = 0; i < actual.length; i++) {
-      DType dtype = manifest.outputs().get(i).dtype();
-      double[] values = Columns.values(actual[i], dtype);
-      for (ByteBuffer form : golden.outputs.get(i)) {
-        Optional<String> difference =
-            values(i, Columns.values(form, dtype), values, manifest.tolerances().get(i));
-        if (difference.isPresent()) {
-          return difference;
-        }
-      }
+    if (golden.error != null) {
+      return accepted(golden);
     }
-    int last = actual.length - 1;
-    DType dtype = manifest.outputs().get(last).dtype();
-    return order(
-        golden,
-        Order.of(Columns.values(actual[last], dtype)),
-        Columns.values(golden.outputs.get(last).get(0), dtype));
+    Optional<String> difference =
+        new Comparison(manifest, exact).difference(golden.expected, actual);
+    return attested == null
+        ? difference
+        : difference.or(
+            () ->
+                new Comparison(manifest, true)
+                    .difference(attested, actual)
+                    .map(detail -> "was attested otherwise: " + detail));
   }
 
-  private Optional<String> values(int output, double[] expected, double[] actual, double a) {
-    for (int i = 0; i < expected.length; i++) {
-      // Widening is exact and injective but for NaN, so equal bits widened are equal bits.
-      boolean same = Double.doubleToLongBits(expected[i]) == Double.doubleToLongBits(actual[i]);
-      if (!same && (exact || !(Math.abs(expected[i] - actual[i]) <= a))) {
-        return Optional.of(
-            "gives "
-                + actual[i]
-                + " instead of "
-                + expected[i]
-                + " in head '"
-                + manifest.headName(output)
-                + "' of candidate "
-                + i
-                + (exact ? "" : "; allowed is a difference of " + a));
-      }
+  private void checkUnseen(ByteBuffer[] actual) {
+    int at = manifest.outputs().size();
+    for (UnseenOutput unseen : manifest.plan().unseen()) {
+      unseen.check(actual[at++]);
     }
-    return Optional.empty();
   }
 
-  private Optional<String> order(Golden golden, Order actual, double[] scores) {
-    List<Integer> dropped = new ArrayList<>();
-    for (int i = 0; i < actual.droppedSize(); i++) {
-      dropped.add(actual.droppedAt(i));
-    }
-    if (!dropped.equals(golden.dropped)) {
-      return Optional.of("drops " + dropped + " instead of " + golden.dropped);
-    }
-    if (actual.size() != golden.order.size()) {
-      return Optional.of(
-          "ranks " + actual.size() + " candidates instead of " + golden.order.size());
-    }
-    double allowed = 2 * manifest.tolerances().get(manifest.tolerances().size() - 1);
-    for (int place = 0; place < actual.size(); place++) {
-      int expected = golden.order.get(place);
-      int given = actual.at(place);
-      double gap = Math.abs(scores[expected] - scores[given]);
-      boolean tied = scores[expected] == scores[given] || gap <= allowed;
-      if (expected != given && (exact || !tied)) {
-        return Optional.of(
-            "has candidate "
-                + given
+  private static Optional<String> accepted(Golden golden) {
+    return Optional.of("was accepted; expected " + golden.error.code());
+  }
+
+  private static Optional<String> refused(Golden golden, ScoringException e) {
+    return e.code() == golden.error
+        ? Optional.empty()
+        : Optional.of(
+            "gave "
+                + e.code().code()
                 + " instead of "
-                + expected
-                + " at place "
-                + place
-                + ", "
-                + gap
-                + " apart"
-                + (exact ? "" : "; allowed are " + allowed));
-      }
-    }
-    return Optional.empty();
+                + (golden.error == null ? "scores" : golden.error.code())
+                + ": "
+                + e.getMessage());
   }
 }

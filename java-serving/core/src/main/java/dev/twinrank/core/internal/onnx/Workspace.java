@@ -18,6 +18,8 @@ import java.util.Map;
  * and grown when a larger slate comes. Not thread-safe.
  */
 class Workspace {
+  private static final long LARGEST = Integer.MAX_VALUE - 8L;
+
   private final OrtEnvironment environment;
   private final List<Block> blocks;
   private final List<Output> outputs;
@@ -57,8 +59,17 @@ class Workspace {
     try {
       for (int i = 0; i < outputs.size(); i++) {
         Output output = outputs.get(i);
-        ByteBuffer memory = memory(outputMemory, i, candidates * output.dtype().width());
-        tensors.put(output.name(), tensor(memory, new long[] {candidates}, output.dtype()));
+        long[] shape = output.shape(candidates);
+        long bytes = output.dtype().width();
+        for (long dimension : shape) {
+          bytes *= dimension;
+        }
+        if (bytes > LARGEST) {
+          throw new OrtException(
+              "output '" + output.name() + "' would take " + bytes + " bytes; send less at once");
+        }
+        ByteBuffer memory = memory(outputMemory, i, (int) bytes);
+        tensors.put(output.name(), tensor(memory, shape, output.dtype()));
       }
       return tensors;
     } catch (OrtException | RuntimeException e) {
@@ -102,6 +113,6 @@ class Workspace {
   }
 
   private static int grown(int bytes) {
-    return (int) Math.min(Math.max(bytes + bytes / 2L, 64), Integer.MAX_VALUE - 8L);
+    return (int) Math.min(Math.max(bytes + bytes / 2L, 64), LARGEST);
   }
 }

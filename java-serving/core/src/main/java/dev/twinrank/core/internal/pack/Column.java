@@ -15,7 +15,7 @@ public record Column(String source, boolean group, Role role, int offset, int wi
   public enum Role {
     /** One value. */
     VALUE("value"),
-    /** The elements of a list, side by side. */
+    /** The elements of a list or vector, side by side. */
     VALUES("values"),
     /** The number of elements after truncation. */
     LENGTH("length"),

@@ -25,7 +25,7 @@ public final class ObjectPacker {
   private int index = -1;
 
   private Slot current;
-  private boolean inList;
+  private boolean inSequence;
   private boolean badElement;
   private long[] elements = new long[16];
   private int count;
@@ -69,9 +69,9 @@ public final class ObjectPacker {
     return given[current.index()];
   }
 
-  /** Returns whether the feature is a list. */
-  public boolean isList() {
-    return current.list();
+  /** Returns whether the feature is a list or a vector. */
+  public boolean isSequence() {
+    return current.sequence();
   }
 
   /** Takes an integer that has a type. */
@@ -129,18 +129,23 @@ public final class ObjectPacker {
     invalid(ErrorCode.WRONG_TYPE, given);
   }
 
-  /** Begins the elements of a list; only for a feature that is one. */
-  public void beginList() {
-    inList = true;
+  /** Begins the elements of a list or vector; only for a feature that is one. */
+  public void beginElements() {
+    inSequence = true;
     badElement = false;
     count = 0;
   }
 
-  /** Ends the elements of a list, and writes those of the end that is kept. */
-  public void endList() {
-    inList = false;
+  /** Ends the elements, and writes those of the end that is kept. */
+  public void endElements() {
+    inSequence = false;
     if (badElement) {
       state(INVALID);
+      return;
+    }
+    OptionalInt exact = current.exactLength();
+    if (exact.isPresent() && exact.getAsInt() != count) {
+      invalid(ErrorCode.WRONG_LENGTH, "an array of " + count);
       return;
     }
     int kept = Math.min(count, current.maxLength());
@@ -189,7 +194,7 @@ public final class ObjectPacker {
   }
 
   private void accept() {
-    if (!inList) {
+    if (!inSequence) {
       blocks.get(current.block()).put(current.offset(), values.bits());
       state(PRESENT);
     } else {
@@ -204,7 +209,7 @@ public final class ObjectPacker {
     if (current.refusesInvalid()) {
       throw Refusals.invalid(error, current.feature(), candidate(), what);
     }
-    if (inList) {
+    if (inSequence) {
       badElement = true;
     } else {
       state(INVALID);

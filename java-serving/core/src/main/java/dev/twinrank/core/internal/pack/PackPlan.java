@@ -44,6 +44,7 @@ public final class PackPlan {
   private final Packing packing;
   private final Side context;
   private final Side candidate;
+  private final List<UnseenOutput> unseen;
 
   /** Plans for a schema whose groups are consistent. */
   public PackPlan(Schema schema) {
@@ -51,6 +52,7 @@ public final class PackPlan {
     this.packing = Packing.of(schema);
     this.context = side(Placement.CONTEXT, schema.context());
     this.candidate = side(Placement.CANDIDATE, schema.candidate());
+    this.unseen = List.copyOf(UnseenOutput.of(schema));
   }
 
   /** Returns the schema. */
@@ -61,6 +63,11 @@ public final class PackPlan {
   /** Returns the packing. */
   public Packing packing() {
     return packing;
+  }
+
+  /** Returns the outputs in which the graph counts unseen values, in order, after the score. */
+  public List<UnseenOutput> unseen() {
+    return unseen;
   }
 
   Side context() {

@@ -81,6 +81,9 @@ public record Packing(List<Block> blocks) {
         int width = feature.list().get().maxLength();
         plain.get(suffix(dtype)).add(feature.name(), false, Role.VALUES, width);
         counts.add(feature.name(), false, Role.LENGTH, 1);
+      } else if (feature.vector().isPresent()) {
+        int width = feature.vector().get().length();
+        plain.get(suffix(dtype)).add(feature.name(), false, Role.VALUES, width);
       } else {
         plain.get(suffix(dtype)).add(feature.name(), false, Role.VALUE, 1);
       }

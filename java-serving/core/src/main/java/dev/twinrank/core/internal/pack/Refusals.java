@@ -81,6 +81,22 @@ public final class Refusals {
         candidate);
   }
 
+  static ScoringException unseen(Feature feature, OptionalInt candidate, long count) {
+    return feature(
+        ErrorCode.UNSEEN_VALUE,
+        "feature '"
+            + feature.name()
+            + "' of "
+            + place(feature.placement(), candidate)
+            + " holds what the model's vocabulary does not ("
+            + count
+            + (count == 1 ? " value" : " values")
+            + "); send known values, or export a model whose policy for unseen values is not"
+            + " 'error'",
+        feature.name(),
+        candidate);
+  }
+
   static ScoringException lengths(
       PackPlan.Group group, Slot odd, int length, int expected, OptionalInt candidate) {
     return feature(
@@ -121,6 +137,9 @@ public final class Refusals {
           case BOOL -> "true or false";
           case STRING -> "a string without lone surrogates";
         };
+    if (feature.vector().isPresent()) {
+      return "an array of exactly " + feature.vector().get().length() + ", each element " + one;
+    }
     return feature.list().isPresent() ? "an array, each element " + one : one;
   }
 

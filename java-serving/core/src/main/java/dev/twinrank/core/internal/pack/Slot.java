@@ -3,6 +3,8 @@ package dev.twinrank.core.internal.pack;
 import dev.twinrank.core.Feature;
 import dev.twinrank.core.ListSpec;
 import dev.twinrank.core.Policy;
+import dev.twinrank.core.VectorSpec;
+import java.util.OptionalInt;
 
 /**
  * Where the values of one feature go. Offsets are columns; −1 means that there is none.
@@ -17,12 +19,23 @@ import dev.twinrank.core.Policy;
  */
 record Slot(Feature feature, int index, int block, int offset, int length, int state, int group) {
 
-  boolean list() {
-    return feature.list().isPresent();
+  /** Returns whether its value is an array: a list or a vector. */
+  boolean sequence() {
+    return feature.list().isPresent() || feature.vector().isPresent();
   }
 
+  /** Returns the one length that a vector has. */
+  OptionalInt exactLength() {
+    return feature
+        .vector()
+        .map(VectorSpec::length)
+        .map(OptionalInt::of)
+        .orElse(OptionalInt.empty());
+  }
+
+  /** Returns how many elements are kept. */
   int maxLength() {
-    return feature.list().map(ListSpec::maxLength).orElse(1);
+    return exactLength().orElse(feature.list().map(ListSpec::maxLength).orElse(1));
   }
 
   boolean keepsLast() {

@@ -5,7 +5,7 @@ import java.util.Objects;
 
 /** A value that already has a type, on its way into a packer. */
 public final class Typed {
-  /** A scalar, or a list's element at an index. */
+  /** A scalar, or the element at an index. */
   private interface Item {
     void giveTo(ObjectPacker target, int index);
   }
@@ -55,6 +55,13 @@ public final class Typed {
         : new Typed(values.length, (target, index) -> target.decimal(values[index]));
   }
 
+  /** Returns floats, widened exactly; null is missing. */
+  public static Typed of(float[] values) {
+    return values == null
+        ? MISSING
+        : new Typed(values.length, (target, index) -> target.decimal(values[index]));
+  }
+
   /** Returns booleans; null is missing. */
   public static Typed of(boolean[] values) {
     return values == null
@@ -82,18 +89,18 @@ public final class Typed {
     if (item == null) {
       return;
     }
-    if (target.isList() && length == SCALAR) {
+    if (target.isSequence() && length == SCALAR) {
       target.wrongType("a single value");
-    } else if (!target.isList() && length != SCALAR) {
-      target.wrongType("a list of " + length);
-    } else if (!target.isList()) {
+    } else if (!target.isSequence() && length != SCALAR) {
+      target.wrongType("an array of " + length);
+    } else if (!target.isSequence()) {
       item.giveTo(target, 0);
     } else {
-      target.beginList();
+      target.beginElements();
       for (int i = 0; i < length; i++) {
         item.giveTo(target, i);
       }
-      target.endList();
+      target.endElements();
     }
   }
 

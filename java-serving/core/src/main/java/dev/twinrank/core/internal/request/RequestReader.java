@@ -144,17 +144,17 @@ public final class RequestReader {
         return; // null counts as absent
       }
       boolean array = cursor.token() == JsonToken.START_ARRAY;
-      if (!target.isList()) {
+      if (!target.isSequence()) {
         scalar(target);
       } else if (!array) {
         target.wrongType(cursor.describe());
         cursor.skip();
       } else {
-        target.beginList();
+        target.beginElements();
         while (cursor.next() != JsonToken.END_ARRAY) {
           scalar(target);
         }
-        target.endList();
+        target.endElements();
       }
     }
 

@@ -25,7 +25,8 @@ import org.junit.jupiter.api.TestFactory;
 class RequestVectorsTest {
   @TestFactory
   Stream<DynamicTest> requestGivesBlocksOrACode() {
-    return Contract.cases("vectors/requests.json", "cases").stream()
+    return Contract.files("vectors", "requests*.json").stream()
+        .flatMap(file -> Contract.cases(file, "cases").stream())
         .map(each -> DynamicTest.dynamicTest(Contract.text(each, "name"), () -> check(each)));
   }
 

@@ -38,7 +38,7 @@ class WorkspaceTest {
       super(
           OrtHost.get().environment(),
           PACKING.blocks(),
-          List.of(new Output("a", DType.FLOAT32), new Output("b", DType.FLOAT64)));
+          List.of(Output.values("a", DType.FLOAT32), Output.values("b", DType.FLOAT64)));
       this.failAt = failAt;
     }
 
