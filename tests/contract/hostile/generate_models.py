@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from _proto_models import raw_models
 from onnx import TensorProto, helper, numpy_helper
 
 HERE = Path(__file__).resolve().parent
@@ -156,6 +157,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = parser.parse_args().check
     made = {f"models/{name}.onnx": model.SerializeToString(deterministic=True) for name, model in models().items()}
+    made |= {f"models/{name}.onnx": content for name, content in raw_models(skeleton, good_model).items()}
     present = {f"models/{path.name}" for path in (HERE / "models").glob("*.onnx")}
     stale = 0
     for path in sorted(present | made.keys()):

@@ -201,10 +201,7 @@ def read_message(kind: str, data: bytes) -> Message:
     Raises:
         WireError: if the bytes are not one such message under the rules of this module.
     """
-    try:
-        return _Reader(data, onnx_messages()).message(kind, 0, len(data), 1)
-    except WireError as e:
-        raise WireError(f"{kind}: {e}") from e
+    return _Reader(data, onnx_messages()).message(kind, 0, len(data), 1)
 
 
 class _Reader:
@@ -215,6 +212,12 @@ class _Reader:
     def message(self, kind: str, at: int, end: int, depth: int) -> Message:
         if depth > _MAX_MESSAGES:
             raise WireError(f"nests messages deeper than {_MAX_MESSAGES}")
+        try:
+            return self._fields(kind, at, end, depth)
+        except WireError as e:
+            raise WireError(f"{kind} {e}") from e
+
+    def _fields(self, kind: str, at: int, end: int, depth: int) -> Message:
         data, fields, message = self._data, self._table[kind], Message(kind)
         values, oneofs = message.values, set[str]()
         found: Any
@@ -223,10 +226,10 @@ class _Reader:
             number, wire, at = read_tag(data, at, end)
             known = fields.get(number)
             if known is None:
-                raise WireError(f"{kind} has field {number}, which it does not know")
+                raise WireError(f"has field {number}, which it does not know")
             if not known.repeated:
                 if known.name in values or known.oneof in oneofs:
-                    raise WireError(f"{kind} has {known.oneof or known.name} twice; parsers would merge or choose")
+                    raise WireError(f"has {known.oneof or known.name} twice; parsers would merge or choose")
                 if known.oneof:
                     oneofs.add(known.oneof)
             if known.packable:
@@ -247,7 +250,7 @@ class _Reader:
                 found = (at, at + _WIDTHS[wire])
                 at += _WIDTHS[wire]
                 if at > end:
-                    raise WireError(f"{kind} ends within {known.name}")
+                    raise WireError(f"ends within {known.name}")
             values.setdefault(known.name, []).append(found)
         return message
 
