@@ -18,6 +18,7 @@ from twinrank.export.bundle._bits import (
 )
 from twinrank.export.bundle._bundle import Bundle, InstallationPolicy, Require, Scores, open_bundle
 from twinrank.export.bundle._describe import describe_bundle
+from twinrank.export.bundle._diff import diff_bundles, kendall_tau
 from twinrank.export.bundle._external import PAGE, Content, StreamedFile, Weights, is_stub, weight_stub
 from twinrank.export.bundle._goldens import Expectation, Golden
 from twinrank.export.bundle._graph import Operators, operators
@@ -112,10 +113,12 @@ __all__ = [
     "canonical_bits",
     "compare_bits",
     "describe_bundle",
+    "diff_bundles",
     "dump_document",
     "histograms_of",
     "host_class",
     "is_stub",
+    "kendall_tau",
     "largest_differences",
     "load_private_key",
     "lookups_of",

@@ -1,6 +1,7 @@
 """The commands of this room, one module each; torch is imported only by those that need it, when they run."""
 
+from twinrank.export.cli._diff import diff
 from twinrank.export.cli._export import export
 from twinrank.export.cli._inspect import inspect
 
-__all__ = ["export", "inspect"]
+__all__ = ["diff", "export", "inspect"]
