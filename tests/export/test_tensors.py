@@ -40,11 +40,11 @@ def test_other_dtypes_are_not_written() -> None:
     ("proto", "why"),
     [
         (TensorProto(data_type=TensorProto.INT32, dims=[1], raw_data=bytes(4)), "data_type is 6"),
-        (TensorProto(data_type=TensorProto.FLOAT, dims=[1], float_data=[1.0]), "typed list"),
+        (TensorProto(data_type=TensorProto.FLOAT, dims=[1], float_data=[1.0]), "field 4"),
         (TensorProto(data_type=TensorProto.FLOAT, dims=[2], raw_data=bytes(4)), "need 8 bytes"),
-        (TensorProto(data_type=TensorProto.FLOAT, dims=[-1], raw_data=b""), "at least 0"),
-        (TensorProto(data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL), "outside"),
-        (TensorProto(data_type=TensorProto.FLOAT, dims=[2**62, 4], raw_data=b""), "need"),
+        (TensorProto(data_type=TensorProto.FLOAT, dims=[-1], raw_data=b""), "negative or too large"),
+        (TensorProto(data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL), "field 14"),
+        (TensorProto(data_type=TensorProto.FLOAT, dims=[2**62, 4], raw_data=b""), "too large"),
     ],
 )
 def test_tensors_stored_otherwise_are_refused(proto: TensorProto, why: str) -> None:
@@ -55,3 +55,13 @@ def test_tensors_stored_otherwise_are_refused(proto: TensorProto, why: str) -> N
 def test_garbage_is_refused() -> None:
     with pytest.raises(TensorFormatError, match="not a TensorProto"):
         tensor_from_bytes(b"\xff\xff\xff\xff garbage")
+
+
+def test_dims_may_be_packed_and_twice_is_once_too_often() -> None:
+    raw = tensor_to_bytes(np.arange(6, dtype=np.float32).reshape(2, 3), "x")
+    assert raw.startswith(b"\x08\x02\x08\x03\x10\x01")
+    packed = b"\x0a\x02\x02\x03" + raw[4:]
+    assert tensor_from_bytes(packed)[1].tolist() == [[0, 1, 2], [3, 4, 5]]
+    for again in (b"\x10\x01", b"\x42\x01x", b"\x4a\x00", b"\x62\x00\x62\x00"):
+        with pytest.raises(TensorFormatError, match="twice"):
+            tensor_from_bytes(raw + again)
