@@ -16,6 +16,7 @@ from twinrank.training.config._run_config import (
     read_config,
 )
 from twinrank.training.config._strict import ConfigError, read_strictly
+from twinrank.training.config._yaml import load_yaml
 
 __all__ = [
     "BaselineConfig",
@@ -31,6 +32,7 @@ __all__ = [
     "TableConfig",
     "TrainingConfig",
     "VocabularyConfig",
+    "load_yaml",
     "read_config",
     "read_strictly",
 ]

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
-from twinrank.training.config._strict import ConfigError, read_strictly
+from twinrank.training.config._strict import read_strictly
+from twinrank.training.config._yaml import load_yaml
 
 # What a manifest takes (contract, section 3): training for an hour towards a name that no bundle can have helps nobody.
 _NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -106,14 +105,17 @@ class SourceConfig:
 
 @dataclass(frozen=True)
 class VocabularyConfig:
-    """A vocabulary: the features whose training values it holds, and how rare they may be."""
+    """A vocabulary: the features whose training values it holds, how rare they may be, and rows for unseen ones."""
 
     dtype: str
     features: tuple[str, ...]
     min_count: int = 1
     max_size: int | None = None
+    oov_buckets: int = 1
 
     def __post_init__(self) -> None:
+        _require(min(self.min_count, self.oov_buckets) >= 1, "min_count and oov_buckets must be >= 1")
+        _require(self.max_size is None or self.max_size >= 1, "max_size must be >= 1, or left out")
         _require(self.dtype in ("string", "int64"), f"dtype must be 'string' or 'int64', not {self.dtype!r}")
 
 
@@ -258,21 +260,6 @@ class RunConfig:
         _require(self.max_candidates >= 1, "max_candidates must be >= 1")
 
 
-def _repeated_keys(node: Any, problems: list[str]) -> None:
-    # Plain YAML silently keeps the last of two equal keys.
-    if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value]
-        line = node.start_mark.line + 1
-        problems.extend(
-            f"line {line}: the key {key!r} is given twice" for key in {k for k in keys if keys.count(k) > 1}
-        )
-        for _, value in node.value:
-            _repeated_keys(value, problems)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _repeated_keys(value, problems)
-
-
 def read_config(text: str) -> tuple[RunConfig, dict[str, Any]]:
     """Reads a run file.
 
@@ -282,12 +269,5 @@ def read_config(text: str) -> tuple[RunConfig, dict[str, Any]]:
     Raises:
         ConfigError: if it is not YAML, or anything in it is unknown, absent, of another type or out of bounds.
     """
-    try:
-        problems: list[str] = []
-        _repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), problems)
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError([f"not YAML: {error}"]) from error
-    if problems:
-        raise ConfigError(sorted(problems))
+    document = load_yaml(text)
     return read_strictly(RunConfig, document, where="run"), document

@@ -104,7 +104,14 @@ def build_front(
 def _fit_vocabulary(name: str, config: VocabularyConfig, data: FeatureData, population: Requests) -> Vocabulary:
     values = [value for feature in config.features for value in data.observed(feature, population)]
     dtype: Any = config.dtype
-    return Vocabulary.fit(name, dtype, values, min_count=config.min_count, max_size=config.max_size)
+    return Vocabulary.fit(
+        name,
+        dtype,
+        values,
+        min_count=config.min_count,
+        max_size=config.max_size,
+        oov_buckets=config.oov_buckets,
+    )
 
 
 def _build_transform(

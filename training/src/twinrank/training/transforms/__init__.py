@@ -16,6 +16,7 @@ from twinrank.training.transforms._scope import EncodedSpec, Transform
 from twinrank.training.transforms._sequence import SequenceLength, SequenceMask, State
 from twinrank.training.transforms._time import DayOfWeek, Elapsed, HourOfDay
 from twinrank.training.transforms._vocabulary import Vocabulary
+from twinrank.training.transforms._yaml import read_front_yaml
 
 __all__ = [
     "Bucketize",
@@ -41,4 +42,5 @@ __all__ = [
     "Vector",
     "Vocabulary",
     "observed",
+    "read_front_yaml",
 ]
