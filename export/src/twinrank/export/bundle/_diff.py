@@ -286,13 +286,23 @@ def _provenance(manifest: Manifest) -> dict[str, Json]:
 
 
 def _leaf_changes(left: Json, right: Json, at: str = "") -> list[dict[str, Json]]:
-    """Where two JSON values differ, as ``{field, left, right}``; an absent member is null. Lists are compared whole."""
+    """Where two JSON values differ, as ``{field, left, right}``; an absent member is null.
+
+    Lists of named objects are compared by name, others whole.
+    """
+    if isinstance(left, list) and isinstance(right, list) and _are_named(left) and _are_named(right):
+        left, right = _by_name(left), _by_name(right)
     if isinstance(left, dict) and isinstance(right, dict):
         found = []
         for name in (*left, *(name for name in right if name not in left)):
             found += _leaf_changes(left.get(name), right.get(name), f"{at}.{name}" if at else str(name))
         return found
     return [] if equal_json(left, right) else [{"field": at, "left": left, "right": right}]
+
+
+def _are_named(items: list[Json]) -> bool:
+    names = [item.get("name") if isinstance(item, dict) else None for item in items]
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
 
 
 def _metrics(a: Manifest, b: Manifest) -> list[Json]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from twinrank.export.cli._page import cells, clean, facts, grid, heading, number, page_console, plural, size
@@ -15,6 +16,7 @@ Document = Mapping[str, Any]
 
 _MOST = 12
 _SHORT = 60
+_DIGEST = 64
 
 
 def show(document: Document, console: Console | None = None) -> None:
@@ -26,8 +28,9 @@ def show(document: Document, console: Console | None = None) -> None:
 
 def _page(document: Document) -> Iterator[RenderableType]:
     for sign, side, style in (("-", document["left"], "red"), ("+", document["right"], "green")):
-        yield Text.assemble((f"{sign} ", style), (clean(side["path"]), "bold"), f"  {clean(side['name'])}")
-        yield Text(f"  {side['digest']}  {size(side['listed_bytes'])}", style="dim")
+        facts_of = f"  {clean(side['name'])}, {size(side['listed_bytes'])}"
+        yield Text.assemble((f"{sign} ", style), (clean(side["path"]), "bold"), facts_of)
+        yield Text(f"  {side['digest']}", style="dim")
     if document["same"]:
         yield Text("SAME: every file has the same bytes", style="bold green")
         return
@@ -82,8 +85,8 @@ def _schema(schema: Document) -> Iterator[RenderableType]:
     yield from _added_and_removed(schema)
     if schema["reordered"]:
         yield Text("  ~ the features that both have stand in another order")
-    for change in schema["changed"]:
-        yield _change(f"{change['feature']}.{change['field']}", change)
+    if schema["changed"]:
+        yield _changes([(f"{change['feature']}.{change['field']}", change) for change in schema["changed"]])
 
 
 def _heads(heads: Document) -> Iterator[RenderableType]:
@@ -91,8 +94,8 @@ def _heads(heads: Document) -> Iterator[RenderableType]:
         return
     yield heading("Heads")
     yield from _added_and_removed(heads)
-    for change in heads["changed"]:
-        yield _change(f"{change['head']}.{change['field']}", change)
+    if heads["changed"]:
+        yield _changes([(f"{change['head']}.{change['field']}", change) for change in heads["changed"]])
 
 
 def _added_and_removed(part: Document) -> Iterator[RenderableType]:
@@ -102,16 +105,22 @@ def _added_and_removed(part: Document) -> Iterator[RenderableType]:
         yield Text(f"  + {clean(name)}", style="green")
 
 
-def _change(name: str, change: Document) -> Text:
-    return Text.assemble(
-        (f"  ~ {clean(name)}  ", "yellow"), (_short(change["left"]), "red"), " → ", (_short(change["right"]), "green")
-    )
+def _changes(changes: list[tuple[str, Document]]) -> Table:
+    table = grid("field", "left", "right", fold=("field", "left", "right"))
+    for name, change in changes:
+        left, right = Text(_short(change["left"]), style="red"), Text(_short(change["right"]), style="green")
+        table.add_row(*cells(name, left, right))
+    return table
 
 
 def _short(value: object) -> str:
     if value is None:
         return "absent"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     text = clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    if len(text) == _DIGEST and not text.strip("0123456789abcdef"):
+        return f"{text[:12]}…"
     return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
 
 
@@ -123,7 +132,7 @@ def _vocabularies(found: list[Any]) -> Iterator[RenderableType]:
         "features", "keys", "added", "removed", "for example", right=("added", "removed"), fold=("for example",)
     )
     for one in found:
-        examples = [f"+{key}" for key in one["added_keys"][:2]] + [f"-{key}" for key in one["removed_keys"][:2]]
+        examples = [f"new {key}" for key in one["added_keys"][:1]] + [f"gone {key}" for key in one["removed_keys"][:1]]
         counts = (
             f"{number(one['left_keys'])} → {number(one['right_keys'])}",
             f"+{one['added']:,}",
@@ -173,7 +182,7 @@ def _weights(weights: Document) -> Iterator[RenderableType]:
         return
     note = f"{weights['same']} the same, {len(changed)} changed, {len(added)} new, {len(removed)} gone"
     yield heading("Weights", note)
-    table = grid("", "initialiser", "dtype", "shape", "change", right=("change",), fold=("initialiser",))
+    table = grid("", "initialiser", "dtype", "shape", "|Δ|/|w|", right=("|Δ|/|w|",), fold=("initialiser",))
     rows = [("~", one) for one in changed[:_MOST]]
     rows += [("-", one) for one in _largest(removed)] + [("+", one) for one in _largest(added)]
     for sign, one in rows:
@@ -229,7 +238,6 @@ def _fields(title: str, changes: list[Any]) -> Iterator[RenderableType]:
     if not changes:
         return
     yield heading(title)
-    for change in changes[:_MOST]:
-        yield _change(change["field"], change)
+    yield _changes([(change["field"], change) for change in changes[:_MOST]])
     if len(changes) > _MOST:
         yield Text(f"  and {len(changes) - _MOST:,} more (--json has all)", style="dim")
