@@ -11,7 +11,8 @@ import onnx
 from onnx import numpy_helper
 
 from twinrank.export.bundle import is_stub
-from twinrank.export.graph._compose import CANDIDATES, reads
+from twinrank.export.graph._compose import reads
+from twinrank.export.graph.rewrites._shapes import infer_types, sizes_of
 
 Dim = int | str | None
 """A size: a number, the symbol ``n`` of the candidates, or None where it is not known."""
@@ -47,7 +48,7 @@ class View:
         self.outputs = frozenset(value.name for value in graph.output)
         self._tainted = _taint(graph, _SIZES)
         self._sized = _taint(graph, ())
-        self._types = _infer(model)
+        self._types = infer_types(model)
 
     def producer(self, tensor: str) -> onnx.NodeProto | None:
         """The node that writes it; None for a graph input and an initialiser."""
@@ -94,9 +95,7 @@ class View:
     def shape(self, tensor: str) -> tuple[Dim, ...] | None:
         """The shape as far as inference knows it; None where not even the rank is known."""
         found = self._types.get(tensor)
-        if found is None or not found.HasField("shape"):
-            return None
-        return tuple(_dim(dim) for dim in found.shape.dim)
+        return sizes_of(found)
 
     def rank(self, tensor: str) -> int | None:
         """The number of axes, where inference knows it."""
@@ -129,18 +128,3 @@ def _taint(graph: onnx.GraphProto, stops: Sequence[str]) -> frozenset[str]:
         if node.op_type not in stops and tainted & reads(node):
             tainted.update(name for name in node.output if name)
     return frozenset(tainted)
-
-
-def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
-    if dim.HasField("dim_value"):
-        return int(dim.dim_value)
-    return CANDIDATES if dim.dim_param == CANDIDATES else None
-
-
-def _infer(model: onnx.ModelProto) -> dict[str, onnx.TypeProto.Tensor]:
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    found = {value.name: value.type.tensor_type for value in (*inferred.value_info, *inferred.input, *inferred.output)}
-    for tensor in model.graph.initializer:
-        kind = onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
-        found[tensor.name] = kind.tensor_type
-    return found
