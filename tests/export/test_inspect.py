@@ -53,7 +53,7 @@ def test_the_document_says_what_the_bundle_says(exported: Path) -> None:
     assert transforms["user"]["vocabulary"] == {"name": "user", "entries": 3}
     assert transforms["user"]["rows"] == 5  # unseen, missing, and three names
     assert transforms["price_bucket"]["parameters"] == {"boundaries": [0.0, 1.0, 2.0]}
-    assert transforms["stock"]["parameters"] == {"buckets": 16}
+    assert transforms["stock"]["parameters"] == {"buckets": 16, "seed": 0}
     lookups = {tuple(one["features"]): one["keys"] for one in document["graph"]["lookups"]}
     assert lookups == {("user",): 3, ("history_item",): 40, ("item",): 40, ("genres",): 3}
     assert document["histograms"]["contexts"] == 30

@@ -154,8 +154,6 @@ def _described(manifest: Manifest, root: Path) -> dict[str, Json]:
     """What the manifest says, and what lies beside the bundle."""
     document = manifest.document
     evidence = document["evidence"]
-    export = document["provenance"].get("export")
-    transforms = export.get("transforms") if isinstance(export, dict) else None
     size = sum(entry.size for entry in manifest.files.values())
     heads = []
     for head in manifest.outputs:
@@ -176,7 +174,7 @@ def _described(manifest: Manifest, root: Path) -> dict[str, Json]:
         },
         "runtime": document["runtime"],
         "schema": document["schema"]["features"],
-        "transforms": transforms if isinstance(transforms, list) else None,
+        "transforms": _transforms(document["provenance"].get("export")),
         "heads": heads,
         "evidence": {
             "host_class": manifest.host_class,
@@ -189,6 +187,27 @@ def _described(manifest: Manifest, root: Path) -> dict[str, Json]:
         "attestations": _attestations(root, manifest),
         "installation": _installation(root, manifest),
     }
+
+
+def _transforms(export: Json) -> list[Json] | None:
+    """The exporter's note of its transforms; None where provenance, which is free-form, holds something else."""
+    noted = export.get("transforms") if isinstance(export, dict) else None
+    return noted if isinstance(noted, list) and all(_is_transform(one) for one in noted) else None
+
+
+def _is_transform(one: Json) -> bool:
+    if not isinstance(one, dict) or not all(isinstance(one.get(name), str) for name in ("name", "kind")):
+        return False
+    features, rows, vocabulary = one.get("features"), one.get("rows"), one.get("vocabulary", {"name": "", "entries": 0})
+    return (
+        isinstance(features, list)
+        and all(isinstance(name, str) for name in features)
+        and (rows is None or isinstance(rows, int))
+        and isinstance(one.get("parameters"), dict)
+        and isinstance(vocabulary, dict)
+        and isinstance(vocabulary.get("name"), str)
+        and isinstance(vocabulary.get("entries"), int)
+    )
 
 
 def _graph(model: onnx.ModelProto, manifest: Manifest) -> dict[str, Json]:

@@ -145,9 +145,9 @@ def _features(document: Document, width: int) -> Iterator[RenderableType]:
     yield heading("Transforms", f"{len(transforms)}, as the exporter noted them")
     listing = grid("tensor", "kind", "reads", "rows", "parameters", right=("rows",), fold=("reads", "parameters"))
     for one in transforms:
-        rows = "number" if one.get("rows") is None else number(one["rows"])
-        reads = ", ".join(one.get("features", ()))
-        listing.add_row(*cells(one.get("name", ""), one.get("kind", ""), reads, rows, _parameters(one)))
+        rows = "number" if one["rows"] is None else number(one["rows"])
+        reads = ", ".join(one["features"])
+        listing.add_row(*cells(one["name"], one["kind"], reads, rows, _parameters(one)))
     yield listing
 
 
@@ -183,7 +183,7 @@ def _policy(policy: Document) -> str:
 def _readers(name: str, document: Document) -> str:
     transforms = document["transforms"]
     if transforms is not None:
-        return ", ".join(one.get("name", "") for one in transforms if name in one.get("features", ()))
+        return ", ".join(one["name"] for one in transforms if name in one["features"])
     lookups = (document["graph"] or {}).get("lookups", ())
     return ", ".join(f"lookup of {one['keys']:,} keys" for one in lookups if name in one["features"])
 
@@ -193,7 +193,7 @@ def _parameters(transform: Document) -> str:
     vocabulary = transform.get("vocabulary")
     if vocabulary is not None:
         parts.append(f"{vocabulary['name']}, {plural(vocabulary['entries'], 'entry', 'entries')}")
-    for name, value in sorted(transform.get("parameters", {}).items()):
+    for name, value in sorted(transform["parameters"].items()):
         if isinstance(value, list):
             shown = ", ".join(_plain(item) for item in (value if len(value) <= 6 else [*value[:3], "…", *value[-2:]]))
             parts.append(f"{name} {shown}" + (f" ({len(value)})" if len(value) > 6 else ""))
