@@ -16,7 +16,7 @@ from twinrank.export.bundle._bits import (
     order_of,
     ulp_distance,
 )
-from twinrank.export.bundle._bundle import Bundle, InstallationPolicy, Require, Scores, open_bundle
+from twinrank.export.bundle._bundle import Bundle, Require, Scores, open_bundle
 from twinrank.export.bundle._describe import describe_bundle
 from twinrank.export.bundle._diff import diff_bundles, kendall_tau
 from twinrank.export.bundle._external import PAGE, Content, StreamedFile, Weights, is_stub, weight_stub
@@ -35,6 +35,7 @@ from twinrank.export.bundle._histograms import (
     read_histograms,
 )
 from twinrank.export.bundle._host import host_class, outputs_digest
+from twinrank.export.bundle._installation import InstallationPolicy, InstallationState
 from twinrank.export.bundle._json import dump_document
 from twinrank.export.bundle._layout import read_manifest
 from twinrank.export.bundle._lookups import GraphLookup, lookups_of
@@ -89,6 +90,7 @@ __all__ = [
     "HistogramError",
     "Histograms",
     "InstallationPolicy",
+    "InstallationState",
     "Manifest",
     "Operators",
     "Problem",

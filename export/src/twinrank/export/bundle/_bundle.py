@@ -13,6 +13,7 @@ from twinrank.export.bundle._bits import FloatArray, order_of
 from twinrank.export.bundle._goldens import Golden, read_goldens
 from twinrank.export.bundle._graph import read_graph
 from twinrank.export.bundle._host import host_class
+from twinrank.export.bundle._installation import Installation, InstallationPolicy, InstallationState
 from twinrank.export.bundle._layout import Watched, read_files, read_listed_manifest, scan
 from twinrank.export.bundle._manifest import MANIFEST, MODEL, MODEL_DATA, RANKINGS, Head, Manifest, UnseenOutput
 from twinrank.export.bundle._problems import Findings
@@ -24,9 +25,6 @@ from twinrank.training.schema import Request, Schema, ScoringError, pack, read_r
 
 Require = Literal["bits", "reference"]
 """What a caller insists on: ``verified-bits``, or at least ``verified-reference``."""
-
-InstallationPolicy = Literal["always", "trust_record"]
-"""Whether external weights are digested at every opening, or a record of a verified installation may speak for them."""
 
 VERIFIED_BITS = "verified-bits"
 VERIFIED_REFERENCE = "verified-reference"
@@ -73,7 +71,7 @@ class Bundle:
         self.attested = False
         self.signature: SignatureState = "unchecked"
         self.signature_detail = ""
-        self.installation = ""
+        self.installation: InstallationState = "no external data"
         self.goldens: tuple[Golden, ...] = ()
         self._runner = runner
 
@@ -212,7 +210,7 @@ def open_bundle(
         raise ValueError(f"require is {require!r}; allowed: bits, reference")
     if installation not in ("always", "trust_record"):
         raise ValueError(f"installation is {installation!r}; allowed: always, trust_record")
-    return _open(Path(path), require, signature, attestations=True)
+    return _open(Path(path), require, signature, installation, attestations=True)
 
 
 def open_for_attestation(path: Path) -> Bundle:
@@ -221,13 +219,18 @@ def open_for_attestation(path: Path) -> Bundle:
     Raises:
         BundleError: as ``open_bundle``.
     """
-    return _open(path, "reference", NO_SIGNATURE, attestations=False)
+    return _open(path, "reference", NO_SIGNATURE, "always", attestations=False)
 
 
-def _open(root: Path, require: Require, signature: SignaturePolicy, *, attestations: bool) -> Bundle:
+def _open(
+    root: Path, require: Require, signature: SignaturePolicy, installation: InstallationPolicy, *, attestations: bool
+) -> Bundle:
     tree = scan(root)
     manifest = read_listed_manifest(root, tree)
-    contents, watched = read_files(root, manifest.files)
+    record = None
+    if installation == "trust_record" and MODEL_DATA in manifest.files:
+        record = Installation(root, manifest.digest, host_class(), runtime_release())
+    contents, watched = read_files(root, manifest.files, record.describes if record else None)
     signature_state, signature_detail = check_signature(root, tree.files, manifest, signature)
     read_graph(contents[MODEL], manifest)
     found = Findings()
@@ -241,7 +244,8 @@ def _open(root: Path, require: Require, signature: SignaturePolicy, *, attestati
     runner = _open_session(contents[MODEL], manifest, root, watched)
     bundle = Bundle(root, manifest, runner)
     bundle.signature, bundle.signature_detail = signature_state, signature_detail
-    bundle.installation = "no external data" if watched is None else "digested"
+    if watched is not None:
+        bundle.installation = "digested" if watched.digested else "recorded"
     bundle.goldens = read_goldens(contents, manifest)
     found = Findings()
     here, there = host_class(), manifest.host_class
@@ -264,6 +268,8 @@ def _open(root: Path, require: Require, signature: SignaturePolicy, *, attestati
     found.stop()
     bundle.verification = VERIFIED_BITS if here == there or attested is not None else VERIFIED_REFERENCE
     bundle.attested = attested is not None
+    if record is not None and watched is not None and watched.digested:
+        record.write(watched.facts)
     return bundle
 
 

@@ -38,14 +38,14 @@ class Installation:
     """The record of one bundle on this machine, for the policy ``trust_record``.
 
     Args:
-        root: the bundle's directory.
+        root: the bundle's directory; a link to it is followed, a version is the name of the directory itself.
         bundle: the bundle's digest, ``sha256:<hex>``.
         host_class: this machine's.
         release: of this process's runtime.
     """
 
     def __init__(self, root: Path, bundle: str, host_class: str, release: str) -> None:
-        place = Path(os.path.abspath(root))
+        place = root.resolve()
         self.path = place.with_name(f"{place.name}.verified.json")
         self._stated = {"format": _FORMAT, "bundle": bundle, "host_class": host_class, "runtime": release}
         self._now = time.time_ns()
