@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twinrank.export.bundle import host_class
+from twinrank.export.bundle import SignaturePolicy, host_class, load_private_key
+from twinrank.export.bundle._sign import signature_text
 
 HOSTILE = Path(__file__).resolve().parents[1] / "contract" / "hostile"
 NO_HOST = "0" * 64
+HERE = "{host_class}"
 UNLISTED = ("manifest.json", "manifest.sha256", "model.sig")
 
 
@@ -36,15 +38,26 @@ def make_bundle(base: Path, case: dict[str, Any], temporary: Path) -> Path:
         if text.count(NO_HOST) != 1:
             raise ValueError("the base must name the class of zeros exactly once")
         manifest.write_bytes(text.replace(NO_HOST, host_class()).encode())
-    for op in case["ops"]:
-        OPERATIONS[op["op"]](root, op)
+    apply(root, case["ops"])
     for step in ("list", "files"):
         if step in case["reseal"]:
             reseal(root, rewrite=step == "list")
     if "manifest" in case["reseal"]:
         digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
         (root / "manifest.sha256").write_text(digest + "\n", encoding="utf-8", newline="\n")
+    apply(root, case.get("after", []))
     return root
+
+
+def apply(root: Path, ops: list[dict[str, Any]]) -> None:
+    for op in ops:
+        placed = {key: op[key].replace(HERE, host_class()) for key in ("path", "to", "target") if key in op}
+        OPERATIONS[op["op"]](root, op | placed)
+
+
+def policy_of(case: dict[str, Any]) -> SignaturePolicy:
+    asked = case.get("signature", {"policy": "none", "keys": []})
+    return SignaturePolicy(asked["policy"], tuple((HOSTILE / key).read_bytes() for key in asked["keys"]))
 
 
 def reseal(root: Path, *, rewrite: bool) -> None:
@@ -88,6 +101,32 @@ def append(root: Path, op: dict[str, Any]) -> None:
 
 def copy(root: Path, op: dict[str, Any]) -> None:
     shutil.copyfile(HOSTILE / op["from"], root / op["path"])
+
+
+def fill(root: Path, op: dict[str, Any]) -> None:
+    text = (HOSTILE / op["from"]).read_text(encoding="utf-8")
+    digest = "sha256:" + hashlib.sha256((root / "manifest.json").read_bytes()).hexdigest()
+    path = root / op["path"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.replace(HERE, host_class()).replace("{bundle}", digest).encode())
+
+
+def sign(root: Path, op: dict[str, Any]) -> None:
+    resources = op["resources"]
+    if resources == "all":
+        listed = json.loads((root / "manifest.json").read_bytes())["files"]
+        resources = [{"name": path, "path": path} for path in ("manifest.json", "manifest.sha256", *listed)]
+    digests = {}
+    for resource in resources:
+        content = (root / resource["path"].replace(HERE, host_class())).read_bytes()
+        digests[resource["name"].replace(HERE, host_class())] = hashlib.sha256(content).hexdigest()
+    key = load_private_key((HOSTILE / op["key"]).read_bytes(), None)
+    (root / op["path"]).write_bytes(signature_text(key, "tiny", digests))
+
+
+def extend(root: Path, op: dict[str, Any]) -> None:
+    path = root / op["path"]
+    path.write_bytes(path.read_bytes().ljust(op["size"]))
 
 
 def rename(root: Path, op: dict[str, Any]) -> None:
@@ -157,6 +196,9 @@ OPERATIONS: dict[str, Callable[[Path, dict[str, Any]], None]] = {
     "write": write,
     "append": append,
     "copy": copy,
+    "fill": fill,
+    "sign": sign,
+    "extend": extend,
     "rename": rename,
     "truncate": truncate,
     "flip_bit": flip_bit,

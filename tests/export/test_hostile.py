@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_bundles import HOSTILE, OPERATIONS, known_failing, load_cases, make_bundle
+from hostile_bundles import HOSTILE, OPERATIONS, known_failing, load_cases, make_bundle, policy_of
 
 from twinrank.export.bundle import BUNDLE_CODES, BundleError, open_bundle, read_manifest
 
@@ -25,11 +25,16 @@ def parameters(cases: list[dict[str, Any]], known: dict[str, str]) -> list[Any]:
 @pytest.mark.parametrize("case", parameters(CASES, KNOWN))
 def test_a_spoiled_bundle_is_refused_with_its_code(case: dict[str, Any], tmp_path: Path) -> None:
     root = make_bundle(BASE, case, tmp_path)
+    policy = policy_of(case)
     if case["expect"] is None:
-        assert open_bundle(root, require=case["require"]).verification == case["state"]
+        bundle = open_bundle(root, require=case["require"], signature=policy)
+        assert bundle.verification == case["state"]
+        assert bundle.signature == case.get("signature_state", "unchecked"), bundle.signature_detail
+        assert bool(bundle.signature_detail) == (bundle.signature == "invalid")
+        assert bundle.attested == case.get("attested", False)
         return
     with pytest.raises(BundleError) as caught:
-        open_bundle(root, require=case["require"])
+        open_bundle(root, require=case["require"], signature=policy)
     assert caught.value.code == case["expect"], str(caught.value)
     assert str(tmp_path) not in str(caught.value), "a problem names a path inside the bundle"
 
@@ -47,9 +52,9 @@ def test_the_corpus_covers_every_code_and_operation() -> None:
     assert len({case["name"] for case in CASES}) == len(CASES)
     assert KNOWN.keys() <= {case["name"] for case in CASES}
     assert {case["expect"] for case in CASES} == {None, *BUNDLE_CODES}
-    used = {op["op"] for case in CASES for op in case["ops"]}
-    assert used == set(OPERATIONS)
-    assert all((HOSTILE / op["from"]).is_file() for case in CASES for op in case["ops"] if op["op"] == "copy")
+    ops = [op for case in CASES for op in (*case["ops"], *case.get("after", []))]
+    assert {op["op"] for op in ops} == set(OPERATIONS)
+    assert all((HOSTILE / op["from"]).is_file() for op in ops if "from" in op)
 
 
 def test_all_problems_of_a_phase_are_reported_and_the_primary_comes_first(tmp_path: Path) -> None:

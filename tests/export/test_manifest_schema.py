@@ -51,6 +51,7 @@ BEYOND_A_SCHEMA = {
     "/schema/features/*/list",
     "/schema/features/*/missing/value",
     "/schema/features/*/missing/value/*",
+    "/schema/features/*/nonfinite",
     "/schema/features/*/unseen/value",
     "/schema/features/*/vector",
     "/schema/features/*/vector/length",
