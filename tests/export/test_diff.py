@@ -63,7 +63,13 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
         def forward(self, **encoded: torch.Tensor) -> dict[str, torch.Tensor]:
             margin = encoded.pop("margin")
-            return super().forward(**encoded) | {"profit": margin * 2.0}
+            found = super().forward(**encoded)
+            return {
+                "watched": found["watched"],
+                "liked": found["liked"],
+                "profit": margin * 2.0,
+                "score": found["score"],
+            }
 
     torch.manual_seed(7)
     requests = []
@@ -116,6 +122,7 @@ def test_one_moved_bias_is_the_only_difference(exported: Path, nudged: Path) -> 
     (weight,) = document["weights"]["changed"]
     assert weight["name"].endswith("out.bias")
     assert (document["weights"]["added"], document["weights"]["removed"]) == ([], [])
+    assert (document["weights"]["constants"]["added"], document["weights"]["constants"]["removed"]) == (0, 0)
 
     torch.manual_seed(7)
     before = SmallRanker(small_run.front()).out
@@ -170,8 +177,12 @@ def test_planted_vocabulary_entries_are_counted_and_shown_as_keys(difference: di
 def test_heads_weights_settings_metrics_and_origin_are_named(difference: dict[str, Any]) -> None:
     assert difference["heads"]["added"] == ["profit"]
     grown = {one["name"]: one for one in difference["weights"]["changed"] if "was" in one}
-    assert sorted(name.rsplit(".", 2)[1] for name in grown) == ["history", "item"]
-    assert all((one["was"]["shape"], one["shape"]) == ([41, 6], [42, 6]) for one in grown.values())
+    shapes = {name.rsplit(".", 2)[1]: (one["was"]["shape"], one["shape"]) for name, one in grown.items()}
+    # A user is never missing now, and so has no row for it.
+    assert shapes == {"history": ([41, 6], [42, 6]), "item": ([41, 6], [42, 6]), "user": ([5, 6], [4, 6])}
+    constants = difference["weights"]["constants"]
+    assert constants["same"] > 10
+    assert constants["added"] >= 1, "0.75, the other default of income"
     settings = {change["field"]: (change["left"], change["right"]) for change in difference["settings"]}
     assert settings["max_candidates"] == (300, 200)
     assert difference["metrics"] == [{"metric": "test.auc", "left": None, "right": 0.75, "delta": None}]

@@ -216,8 +216,13 @@ def _operators(a: onnx.ModelProto, b: onnx.ModelProto) -> dict[str, Json]:
 
 
 def _weights(a: _Side, b: _Side) -> dict[str, Json]:
-    """Initialisers by name; a changed one with the norm of its change relative to the older one's (Frobenius)."""
+    """Initialisers by name; a changed one with the norm of its change relative to the older one's (Frobenius).
+
+    Numbered constants of the graph have other names as soon as one is new; they are compared by value, as a multiset.
+    """
     left, right = _initialisers(a), _initialisers(b)
+    before_all = Counter(_constant(left.pop(name)) for name in list(left) if _is_constant(name, left[name]))
+    after_all = Counter(_constant(right.pop(name)) for name in list(right) if _is_constant(name, right[name]))
     same = 0
     changed: list[dict[str, Json]] = []
     for name in left:
@@ -240,7 +245,20 @@ def _weights(a: _Side, b: _Side) -> dict[str, Json]:
         "changed": changed,
         "added": [{"name": name, **_shape_of(right[name])} for name in right if name not in left],
         "removed": [{"name": name, **_shape_of(left[name])} for name in left if name not in right],
+        "constants": {
+            "same": (before_all & after_all).total(),
+            "added": (after_all - before_all).total(),
+            "removed": (before_all - after_all).total(),
+        },
     }
+
+
+def _is_constant(name: str, array: NDArray[Any]) -> bool:
+    return ".const." in name or array.dtype.kind != "f"
+
+
+def _constant(array: NDArray[Any]) -> tuple[str, tuple[int, ...], bytes]:
+    return array.dtype.str, array.shape, array.tobytes()
 
 
 def _shape_of(array: NDArray[Any]) -> dict[str, Json]:

@@ -64,7 +64,7 @@ def _parts(document: Document) -> list[tuple[str, bool]]:
         ("heads", bool(heads["added"] or heads["removed"] or heads["changed"])),
         ("vocabularies", bool(document["vocabularies"])),
         ("weights", bool(weights["changed"] or weights["added"] or weights["removed"])),
-        ("graph", bool(graph["operators"])),
+        ("graph", bool(graph["operators"] or weights["constants"]["added"] or weights["constants"]["removed"])),
         ("scores", any(_moved(shift) for shift in shifts)),
         ("settings", bool(document["settings"])),
         ("evidence", bool(document["evidence"])),
@@ -178,7 +178,8 @@ def _scores(scores: Document) -> Iterator[RenderableType]:
 
 def _weights(weights: Document) -> Iterator[RenderableType]:
     changed, added, removed = weights["changed"], weights["added"], weights["removed"]
-    if not (changed or added or removed):
+    constants = weights["constants"]
+    if not (changed or added or removed or constants["added"] or constants["removed"]):
         return
     note = f"{weights['same']} the same, {len(changed)} changed, {len(added)} new, {len(removed)} gone"
     yield heading("Weights", note)
@@ -194,7 +195,10 @@ def _weights(weights: Document) -> Iterator[RenderableType]:
         change = "" if sign != "~" or "was" in one else "no size" if moved is None else f"{moved:.2%}"
         style = {"~": "", "-": "red", "+": "green"}[sign]
         table.add_row(*cells(sign, one["name"], dtype, shape, change, style=style))
-    yield table
+    if rows:
+        yield table
+    if constants["added"] or constants["removed"]:
+        yield Text(f"  constants of the graph: {constants['added']} new, {constants['removed']} gone", style="dim")
     left_out = len(changed) + len(added) + len(removed) - len(rows)
     if left_out:
         yield Text(f"  and {left_out:,} more (--json has all)", style="dim")
