@@ -16,6 +16,8 @@ from twinrank.export.graph.rewrites._view import View, attribute
 
 # A constant may grow by this much: an Expand or a Range is cheaper than the file that would hold what it gives.
 _GROWTH = 4096
+# Elements; two equal axes or scalars may stay two.
+_WORTH_SHARING = 64
 # A shape of its own stays symbolic for the shape inference; a quantised table stays small.
 _LEFT = frozenset(["Constant", "ConstantOfShape", "DequantizeLinear", "Identity", "Range"])
 
@@ -63,7 +65,7 @@ class FoldConstants:
         first: dict[tuple[int, tuple[int, ...], str], str] = {}
         renamed: dict[str, str] = {}
         for tensor in model.graph.initializer:
-            if is_stub(tensor):
+            if is_stub(tensor) or math.prod(tensor.dims) < _WORTH_SHARING:
                 continue
             content = numpy_helper.to_array(tensor).tobytes()
             key = (tensor.data_type, tuple(tensor.dims), hashlib.sha256(content).hexdigest())

@@ -78,7 +78,7 @@ def _matmul(node: onnx.NodeProto, view: View, editor: Editor) -> tuple[list[onnx
             return [], ""
         if b[-1] == 1:
             return _rowwise(node, a, editor)
-        return _one_row_more(node, a, dtype, editor)
+        return one_row_more(node, a, dtype, editor)
     if view.depends_on_size(right) and not view.depends_on_size(left) and len(a) <= len(b):
         turned = a[-2] == 1 and all(dim == 1 for dim in (*a[:-2], *b[:-2])) and not isinstance(b[-1], int)
         if turned:
@@ -130,9 +130,10 @@ def _columnwise(node: onnx.NodeProto, rank: int, editor: Editor) -> tuple[list[o
     return [rows, terms, summed, whole], "a product of one context row with the candidates is a sum over each of them"
 
 
-def _one_row_more(
+def one_row_more(
     node: onnx.NodeProto, a: Sequence[Dim], dtype: type[np.floating[Any]], editor: Editor
 ) -> tuple[list[onnx.NodeProto], str]:
+    """A product of rows of shape ``a`` with one computed matrix, as nodes that always see two rows."""
     free = [axis for axis, dim in enumerate(a) if not isinstance(dim, int)]
     if len(free) != 1 or free[0] == len(a) - 1:
         return [], ""

@@ -34,6 +34,7 @@ from twinrank.export.graph.rewrites._linear import (
     layer_of,
     source_of,
 )
+from twinrank.export.graph.rewrites._product import one_row_more
 from twinrank.export.graph.rewrites._rewrite import Applied, Editor
 from twinrank.export.graph.rewrites._view import Dim, View, attribute
 
@@ -225,10 +226,22 @@ class _Pass:
             return False
         if left is not None and narrow_axes(left.shape, a) == along:
             return self._narrowed(node, [left.name, right.name], [along])
-        # One matrix for all: `SteadyProduct` then sees to it that one candidate is no special case.
-        if any(size != 1 for size in right.shape[:-2]) or self._view.is_constant(right.name):
+        return self._one_matrix(node, right, a)
+
+    def _one_matrix(self, node: onnx.NodeProto, right: Narrow, a: Shape) -> bool:
+        """A product of each candidate's row with one matrix: all rows at once, and never a single one."""
+        kind = self._view.float_type(node.input[0])
+        if kind is None or self._view.is_constant(right.name) or any(size != 1 for size in right.shape[:-2]):
             return False
-        return self._narrowed(node, [node.input[0], right.name], [frozenset()])
+        if right.shape[-1] == 1 or any(size not in (1, CANDIDATES) for size in a[:-1]):
+            return False
+        copy = self._edit.node("MatMul", [node.input[0], right.name], node.output[0])
+        made, detail = one_row_more(copy, a, kind, self._edit)
+        for step in made:
+            self._emit(step)
+        if made:
+            self._note(node.output[0], node, f"one matrix for all candidates; {detail}")
+        return bool(made)
 
     # ---- linear layers
 
@@ -269,8 +282,7 @@ class _Pass:
             f"{_text((*group.lead, len(weight)))} @ {_text(weight.shape)}"
             for group, (_, weight) in zip(groups, wide, strict=True)
         )
-        self._gained = True
-        self._applied[total] = (node.name, f"linear layer over {_text(self._view.shape(layer.input))}: {parts}")
+        self._note(total, node, f"linear layer over {_text(self._view.shape(layer.input))}: {parts}")
 
     def _name(self, layer: Linear, lead: Shape | None) -> str:
         """The layer's own output where the sum has its shape, else a new name."""
@@ -311,9 +323,13 @@ class _Pass:
             if along:
                 self._repeat(name, Narrow(narrow, shape), full)
             gain = f"runs on {_text(shape)}" if along else "reads its inputs before they are repeated"
-            self._gained |= node.op_type not in _FREE
-            self._applied[narrow] = (node.name, f"{node.op_type} of {_text(full)} {gain}")
+            self._note(narrow, node, f"{node.op_type} of {_text(full)} {gain}")
         return True
+
+    def _note(self, made: str, node: onnx.NodeProto, detail: str) -> None:
+        """Notes what became of a node; it counts if what was made is read in the end."""
+        self._gained |= node.op_type not in _FREE
+        self._applied[made] = (node.name, detail)
 
     def _repeat(self, name: str, narrow: Narrow, full: Shape) -> None:
         """Writes the whole tensor for those that need it; nobody may."""
