@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from twinrank.export.bundle._files import UnreadableError, read_bounded
+from twinrank.export.bundle._files import UnreadableError, read_bounded, short
 from twinrank.export.bundle._goldens import Expectation, Golden, GoldenFormatError, read_scores, score_fields
 from twinrank.export.bundle._json import Json, JsonError, dump_line, parse_json
 from twinrank.export.bundle._manifest import Manifest
@@ -72,7 +72,7 @@ def read_attestation(
     try:
         attested = parse_attestation(raw, manifest, goldens, here)
     except AttestationFormatError as e:
-        found.add("attestation_invalid", shown, f"{e}; attest the bundle on this host again")
+        found.add("attestation_invalid", shown, f"{short(e)}; attest the bundle on this host again")
         found.stop(e)
         raise
     found.stop()
@@ -80,7 +80,7 @@ def read_attestation(
 
 
 def _reason(error: Exception) -> str:
-    return str(error.strerror) if isinstance(error, OSError) else str(error)
+    return str(error.strerror) if isinstance(error, OSError) else short(error)
 
 
 def attestation_text(manifest: Manifest, host: str, expected: Mapping[int, Expectation]) -> bytes:

@@ -11,6 +11,9 @@ _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _TEMPORARY = ".tmp-file-"
 
 
+_SHOWN = 400
+
+
 class UnreadableError(ValueError):
     """What lies at a path is no regular file, or longer than it may be."""
 
@@ -29,6 +32,12 @@ def read_bounded(path: Path, limit: int) -> bytes:
     if len(content) > limit:
         raise UnreadableError(f"has more than {limit} bytes")
     return content
+
+
+def short(text: object) -> str:
+    """A message of at most about 400 characters: what it quotes may be as long as a hostile file."""
+    shown = str(text)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
 def write_atomically(path: Path, content: bytes, *, scratch: Path) -> None:

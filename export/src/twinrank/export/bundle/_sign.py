@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 
 
 class SigningKeyError(ValueError):
-    """A text is no private key that can sign; the message says why, and never holds any of it."""
+    """A text is no private key that can sign. Nothing of it is ever in the message.
+
+    Attributes:
+        code: ``key_encrypted``, ``key_not_encrypted``, ``key_unreadable`` or ``key_unsupported``.
+        message: what was given, and what is expected.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 def sign_bundle(path: Path | str, private_key: bytes, password: bytes | None = None) -> Path:
@@ -71,23 +81,30 @@ def load_private_key(pem: bytes, password: bytes | None) -> "ec.EllipticCurvePri
     kinds = [kind.decode() for kind in re.findall(rb"-----BEGIN ([A-Z0-9 ]{0,40})-----", pem)]
     if not any(kind.endswith("PRIVATE KEY") for kind in kinds):
         given = f"a PEM text of {', '.join(kinds)}" if kinds else "no PEM text"
-        raise SigningKeyError(f"the signing key is {given}; expected a PRIVATE KEY (openssl ecparam -genkey)")
+        raise SigningKeyError(
+            "key_unreadable",
+            f"the signing key is {given}; expected a PRIVATE KEY (openssl ecparam -name prime256v1 -genkey)",
+        )
     try:
         key = load_pem_private_key(pem, password)
     except TypeError as e:  # how the library says that the key is encrypted, or is not
         if password is None:
-            raise SigningKeyError("the signing key is encrypted; give its password") from e
-        raise SigningKeyError("the signing key is not encrypted, and a password was given; leave it out") from e
+            raise SigningKeyError("key_encrypted", "the signing key is encrypted; give its password") from e
+        raise SigningKeyError(
+            "key_not_encrypted", "the signing key is not encrypted, and a password was given; leave it out"
+        ) from e
     except (ValueError, UnsupportedAlgorithm) as e:
         why = "the password is wrong, or it is damaged" if password is not None else "it is damaged"
-        raise SigningKeyError(f"the signing key cannot be read: {why}") from e
+        raise SigningKeyError("key_unreadable", f"the signing key cannot be read: {why}") from e
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         kind = type(key).__name__.removeprefix("_").removesuffix("PrivateKey")
-        raise SigningKeyError(f"the signing key is of the kind {kind}; expected an EC key on P-256, P-384 or P-521")
+        raise SigningKeyError(
+            "key_unsupported", f"the signing key is of the kind {kind}; expected an EC key on P-256, P-384 or P-521"
+        )
     try:
         hash_of(key.curve)
     except ValueError as e:
-        raise SigningKeyError(f"the signing key {e}") from e
+        raise SigningKeyError("key_unsupported", f"the signing key {e}") from e
     return key
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from twinrank.export.bundle._files import UnreadableError, read_bounded
+from twinrank.export.bundle._files import UnreadableError, read_bounded, short
 from twinrank.export.bundle._json import JsonError, parse_json
 from twinrank.export.bundle._manifest import MANIFEST, MANIFEST_DIGEST, SIGNATURE, Manifest
 from twinrank.export.bundle._problems import Findings
@@ -103,7 +103,7 @@ def check_signature(
         found.add("signature_missing", SIGNATURE, "does not exist, and a signature is required; use twinrank sign")
     except (OSError, UnreadableError, SignatureError) as e:
         state = "invalid"
-        detail = f"cannot be read: {e.strerror or e}" if isinstance(e, OSError) else str(e)
+        detail = f"cannot be read: {e.strerror or e}" if isinstance(e, OSError) else short(e)
         found.add("signature_invalid", SIGNATURE, f"{detail}; fetch the bundle again from who signed it")
     if policy.mode == "require":
         found.stop()
@@ -182,7 +182,7 @@ def verify_signature(raw: bytes, resources: Mapping[str, str], keys: Collection[
     Raises:
         SignatureError: otherwise.
     """
-    document = _document(raw, "it")
+    document = _document(raw, "the text")
     media_type = document.get("mediaType")
     if not isinstance(media_type, str) or not media_type.startswith(MEDIA_TYPES):
         raise SignatureError(f"mediaType is not one that begins with {MEDIA_TYPES}")
