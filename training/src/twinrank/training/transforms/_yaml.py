@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from twinrank.training.config import ConfigError, load_yaml
 from twinrank.training.schema import Schema, SchemaError
 from twinrank.training.transforms._calendar import CyclicTime, TimePart
 from twinrank.training.transforms._categorical import Cross, HashBuckets, Lookup
@@ -64,6 +63,9 @@ def read_front_yaml(source: Path | str, *, base: Path | None = None) -> FrontGra
             is looked at once everything has its shape.
         OSError: if the file itself cannot be read.
     """
+    # Here, because transforms are run where no YAML is read, and so without a YAML library.
+    from twinrank.training.config import ConfigError, load_yaml
+
     if isinstance(source, Path):
         base = source.parent if base is None else base
         try:
