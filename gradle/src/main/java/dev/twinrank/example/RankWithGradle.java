@@ -43,6 +43,7 @@ public final class RankWithGradle {
     Require require = Require.valueOf(args[2].toUpperCase(Locale.ROOT));
     try (Model model = Model.open(Path.of(args[0]), ModelOptions.builder().require(require).build())) {
       System.err.printf("%s %s %s%n", model.name(), model.digest(), model.verification().state().label());
+      model.verification().allowed().forEach(allowed -> System.err.println("allowed at export: " + allowed));
       replay(model, Path.of(args[1])).forEach(System.out::println);
     }
   }

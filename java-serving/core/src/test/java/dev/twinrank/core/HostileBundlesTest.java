@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.twinrank.core.ModelOptions.Require;
+import dev.twinrank.core.SignaturePolicy.Mode;
+import dev.twinrank.core.Verification.SignatureState;
 import dev.twinrank.core.internal.json.JsonTree;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -37,11 +39,24 @@ class HostileBundlesTest {
       mutator.apply(Contract.object(op));
     }
     mutator.reseal((List<?>) hostile.get("reseal"));
+    for (Object op : (List<?>) hostile.getOrDefault("after", List.of())) {
+      mutator.apply(Contract.object(op));
+    }
     Require require = Require.valueOf(Contract.text(hostile, "require").toUpperCase(Locale.ROOT));
-    ModelOptions options = ModelOptions.builder().require(require).build();
+    ModelOptions options =
+        ModelOptions.builder().require(require).signature(signature(hostile)).build();
     if (hostile.get("expect") == JsonTree.NULL) {
       try (Model model = Model.open(mutator.bundle(), options)) {
-        assertEquals(hostile.get("state"), model.verification().state().label());
+        Verification verification = model.verification();
+        assertEquals(hostile.get("state"), verification.state().label());
+        assertEquals(
+            hostile.getOrDefault("signature_state", "unchecked"),
+            verification.signature().label(),
+            verification.signatureDetail());
+        assertEquals(
+            verification.signature() == SignatureState.INVALID,
+            !verification.signatureDetail().isBlank());
+        assertEquals(hostile.getOrDefault("attested", false), verification.attested());
       }
       return;
     }
@@ -52,5 +67,16 @@ class HostileBundlesTest {
       assertEquals(refusal.code().phase(), problem.code().phase(), refusal.getMessage());
       assertFalse(problem.detail().isBlank());
     }
+  }
+
+  private static SignaturePolicy signature(Map<String, Object> hostile) {
+    if (!hostile.containsKey("signature")) {
+      return SignaturePolicy.none();
+    }
+    Map<String, Object> signature = Contract.object(hostile.get("signature"));
+    return SignaturePolicy.ofFiles(
+        Mode.valueOf(Contract.text(signature, "policy").toUpperCase(Locale.ROOT)),
+        ((List<?>) signature.get("keys"))
+            .stream().map(key -> Contract.path("hostile/" + key)).toList());
   }
 }

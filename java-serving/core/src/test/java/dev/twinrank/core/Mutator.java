@@ -12,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -57,7 +58,7 @@ final class Mutator {
   }
 
   Mutator apply(Map<String, Object> op) throws IOException {
-    String name = Contract.text(op, "path");
+    String name = here(Contract.text(op, "path"));
     Path path = bundle.resolve(name);
     switch (Contract.text(op, "op")) {
       case "delete" -> delete(path);
@@ -67,6 +68,33 @@ final class Mutator {
       }
       case "append" -> Files.write(path, content(op), StandardOpenOption.APPEND);
       case "copy" -> Files.write(path, Contract.bytes("hostile/" + Contract.text(op, "from")));
+      case "fill" -> {
+        Files.createDirectories(path.getParent());
+        String text =
+            new String(
+                Contract.bytes("hostile/" + Contract.text(op, "from")), StandardCharsets.UTF_8);
+        Files.writeString(path, here(text).replace("{bundle}", digest()));
+      }
+      case "sign" -> {
+        Files.createDirectories(path.getParent());
+        Map<String, String> resources = new LinkedHashMap<>();
+        for (Object each : (List<?>) op.get("resources")) {
+          Map<String, Object> resource = Contract.object(each);
+          Path file = bundle.resolve(here(Contract.text(resource, "path")));
+          resources.put(
+              here(Contract.text(resource, "name")), Sha256.hex(Files.readAllBytes(file)));
+        }
+        String key =
+            new String(
+                Contract.bytes("hostile/" + Contract.text(op, "key")), StandardCharsets.US_ASCII);
+        Files.write(path, Signer.ofPem(key).sign(resources));
+      }
+      case "extend" -> {
+        byte[] bytes = Files.readAllBytes(path);
+        byte[] extended = Arrays.copyOf(bytes, Contract.integer(op.get("size")));
+        Arrays.fill(extended, bytes.length, extended.length, (byte) ' ');
+        Files.write(path, extended);
+      }
       case "rename" -> Files.move(path, bundle.resolve(Contract.text(op, "to")));
       case "truncate" ->
           Files.write(
@@ -117,6 +145,15 @@ final class Mutator {
       Files.writeString(bundle.resolve("manifest.sha256"), digest + "\n");
     }
     return this;
+  }
+
+  /** Returns the digest of the bundle as it is. */
+  String digest() throws IOException {
+    return "sha256:" + Sha256.hex(Files.readAllBytes(bundle.resolve(MANIFEST)));
+  }
+
+  private static String here(String text) {
+    return text.replace("{host_class}", Runtimes.hostClass());
   }
 
   private void replace(String name, String find, String with) throws IOException {

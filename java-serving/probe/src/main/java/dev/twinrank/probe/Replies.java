@@ -13,6 +13,7 @@ import dev.twinrank.core.Ranking;
 import dev.twinrank.core.Runtimes;
 import dev.twinrank.core.Scores;
 import dev.twinrank.core.ScoringException;
+import dev.twinrank.core.Verification.Allowed;
 import dev.twinrank.probe.ProtocolException.Code;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -60,6 +61,17 @@ final class Replies {
           json.writeStringField("model", model.name());
           json.writeStringField("bundle", model.digest());
           json.writeStringField("verification", model.verification().state().label());
+          json.writeStringField("signature", model.verification().signature().label());
+          json.writeBooleanField("attested", model.verification().attested());
+          json.writeArrayFieldStart("allowed");
+          for (Allowed allowed : model.verification().allowed()) {
+            json.writeStartObject();
+            json.writeStringField("finding", allowed.finding());
+            json.writeStringField("detail", allowed.detail());
+            json.writeStringField("reason", allowed.reason());
+            json.writeEndObject();
+          }
+          json.writeEndArray();
           json.writeArrayFieldStart("heads");
           for (Head head : model.heads()) {
             json.writeStartObject();

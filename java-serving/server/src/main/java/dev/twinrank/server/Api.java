@@ -85,7 +85,7 @@ final class Api implements HttpService {
           .map(served -> json(Views.model(served)))
           .orElseGet(() -> refuse(unknownModel(detail.name())));
     }
-    return json(target instanceof Target.ModelList ? Views.models(models) : Views.status("ready"));
+    return json(target instanceof Target.ModelList ? Views.models(models) : Views.ready(models));
   }
 
   private HttpResponse rank(ServiceRequestContext ctx, HttpRequest request, Target.Rank rank) {

@@ -3,6 +3,9 @@ package dev.twinrank.server;
 import dev.twinrank.core.BundleException;
 import dev.twinrank.core.Model;
 import dev.twinrank.core.ModelOptions;
+import dev.twinrank.core.Verification;
+import dev.twinrank.core.Verification.Allowed;
+import dev.twinrank.core.Verification.SignatureState;
 import dev.twinrank.server.Models.Served;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -25,6 +28,9 @@ final class ModelDirectory {
 
   // At most 18 digits, so that every match fits a long.
   private static final Pattern VERSION = Pattern.compile("[1-9][0-9]{0,17}");
+
+  // Attestations of a version; they lie beside it and belong to it.
+  private static final Pattern ATTESTATIONS = Pattern.compile("[1-9][0-9]{0,17}\\.attest");
 
   private final Path root;
   private final ModelOptions options;
@@ -81,6 +87,7 @@ final class ModelDirectory {
     try {
       Model model = Model.open(bundle, options);
       opened.put(name, new Served(model, versionOf(bundle)));
+      warn(bundle, model.verification());
       if (!model.name().equals(name)) {
         problems.add(
             "%s: the manifest names the model '%s'; the directory must have that name"
@@ -93,12 +100,35 @@ final class ModelDirectory {
     }
   }
 
+  /** Logs what an operator should know of a bundle that may serve. */
+  private static void warn(Path bundle, Verification verification) {
+    for (Allowed allowed : verification.allowed()) {
+      LOG.warn(
+          "{} was exported although {} was found ({}); it was allowed because: {}",
+          bundle,
+          allowed.finding(),
+          printable(allowed.detail()),
+          printable(allowed.reason()));
+    }
+    if (verification.signature() == SignatureState.MISSING) {
+      LOG.warn("{} is not signed", bundle);
+    } else if (verification.signature() == SignatureState.INVALID) {
+      LOG.warn("{} has no valid signature: it {}", bundle, verification.signatureDetail());
+    }
+  }
+
+  /** Returns a bundle's text on one line: it must not look like a line of the log. */
+  private static String printable(String text) {
+    return text.replaceAll("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]+", " ");
+  }
+
   private static Optional<Path> newest(Path directory, List<String> problems) {
     List<Path> versions = new ArrayList<>();
     for (Path candidate : directories(directory)) {
-      if (VERSION.matcher(candidate.getFileName().toString()).matches()) {
+      String name = candidate.getFileName().toString();
+      if (VERSION.matcher(name).matches()) {
         versions.add(candidate);
-      } else {
+      } else if (!ATTESTATIONS.matcher(name).matches()) {
         LOG.warn("{} is passed over: its name is no version (a positive integer)", candidate);
       }
     }

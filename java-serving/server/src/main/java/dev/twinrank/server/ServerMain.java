@@ -2,8 +2,15 @@ package dev.twinrank.server;
 
 import ch.qos.logback.classic.Level;
 import dev.twinrank.core.ModelOptions;
+import dev.twinrank.core.ModelOptions.InstallationPolicy;
 import dev.twinrank.core.ModelOptions.Require;
+import dev.twinrank.core.SignaturePolicy;
+import dev.twinrank.core.SignaturePolicy.Mode;
+import dev.twinrank.core.Verification;
+import dev.twinrank.core.Verification.SignatureState;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -57,6 +64,17 @@ public final class ServerMain implements Callable<Integer> {
     reference
   }
 
+  enum SignatureOption {
+    none,
+    warn,
+    require
+  }
+
+  enum InstallationOption {
+    always,
+    trust_record
+  }
+
   @Spec private CommandSpec spec;
 
   @Option(
@@ -91,6 +109,30 @@ public final class ServerMain implements Callable<Integer> {
   private RequireOption require;
 
   @Option(
+      names = "--public-key",
+      paramLabel = "FILE",
+      description =
+          "a public key in PEM that bundles may be signed with; repeat it for more, one that verifies is enough")
+  private List<Path> publicKeys = new ArrayList<>();
+
+  @Option(
+      names = "--signature",
+      paramLabel = "POLICY",
+      description =
+          "what a bundle's signature decides: ${COMPLETION-CANDIDATES} (require with a --public-key, none without)")
+  private SignatureOption signature;
+
+  @Option(
+      names = "--installation",
+      defaultValue = "always",
+      paramLabel = "POLICY",
+      description = {
+        "external weights are digested at every start (always), or not while the record that an earlier start wrote"
+            + " beside the bundle still holds (trust_record) (${DEFAULT-VALUE})"
+      })
+  private InstallationOption installation;
+
+  @Option(
       names = "--max-body",
       defaultValue = "16777216",
       paramLabel = "BYTES",
@@ -120,9 +162,10 @@ public final class ServerMain implements Callable<Integer> {
     check("--max-body", maxBody, 1, Integer.MAX_VALUE);
     ((ch.qos.logback.classic.Logger) LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME))
         .setLevel(Level.toLevel(logLevel.name()));
+    ModelOptions options = modelOptions();
     long began = System.nanoTime();
     try {
-      return run(began, Signals.takeOver());
+      return run(began, options, Signals.takeOver());
     } catch (StartException e) {
       spec.commandLine().getErr().println("twinrank-server cannot start; nothing is served:");
       e.problems().forEach(problem -> spec.commandLine().getErr().println(problem));
@@ -130,16 +173,37 @@ public final class ServerMain implements Callable<Integer> {
     }
   }
 
-  private int run(long began, Signals signals) {
+  private ModelOptions modelOptions() {
+    return ModelOptions.builder()
+        .require(Require.valueOf(require.name().toUpperCase(Locale.ROOT)))
+        .signature(signaturePolicy())
+        .installation(InstallationPolicy.valueOf(installation.name().toUpperCase(Locale.ROOT)))
+        .build();
+  }
+
+  private SignaturePolicy signaturePolicy() {
+    SignatureOption asked =
+        Optional.ofNullable(signature)
+            .orElse(publicKeys.isEmpty() ? SignatureOption.none : SignatureOption.require);
+    if (asked != SignatureOption.none && publicKeys.isEmpty()) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--signature is %s and there is no --public-key; give at least one".formatted(asked));
+    }
+    try {
+      return SignaturePolicy.ofFiles(
+          Mode.valueOf(asked.name().toUpperCase(Locale.ROOT)), publicKeys);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), "--public-key: " + e.getMessage(), e);
+    }
+  }
+
+  private int run(long began, ModelOptions options, Signals signals) {
     if (portFile != null) {
       PortFile.clear(portFile);
     }
     try (RankServer server = new RankServer(host, port, maxBody)) {
       server.start();
-      ModelOptions options =
-          ModelOptions.builder()
-              .require(Require.valueOf(require.name().toUpperCase(Locale.ROOT)))
-              .build();
       Optional<Models> models = new ModelDirectory(modelsDir, options).open(signals::received);
       if (models.isEmpty()) {
         LOG.info("stopped while loading");
@@ -172,14 +236,25 @@ public final class ServerMain implements Callable<Integer> {
     return models.all().stream()
         .map(
             served ->
-                "%s/%d %s %s (%d goldens)"
+                "%s/%d %s %s"
                     .formatted(
                         served.model().name(),
                         served.version(),
                         served.model().digest(),
-                        served.model().verification().state().label(),
-                        served.model().verification().goldens()))
+                        summary(served.model().verification())))
         .collect(Collectors.joining("; "));
+  }
+
+  private static String summary(Verification verification) {
+    List<String> facts = new ArrayList<>(List.of(verification.goldens() + " goldens"));
+    if (verification.attested()) {
+      facts.add("attested");
+    }
+    if (verification.signature() != SignatureState.UNCHECKED) {
+      facts.add("signature " + verification.signature().label());
+    }
+    verification.allowed().forEach(allowed -> facts.add("allowed " + allowed.finding()));
+    return verification.state().label() + " (" + String.join(", ", facts) + ")";
   }
 
   private static String secondsSince(long nanoTime) {

@@ -4,9 +4,11 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import dev.twinrank.core.Feature;
 import dev.twinrank.core.Head;
 import dev.twinrank.core.Model;
+import dev.twinrank.core.Policy;
 import dev.twinrank.core.Ranking;
 import dev.twinrank.core.Scores;
 import dev.twinrank.core.Verification;
+import dev.twinrank.core.Verification.Allowed;
 import dev.twinrank.server.Models.Served;
 import java.io.IOException;
 
@@ -42,16 +44,45 @@ final class Views {
   }
 
   static byte[] models(Models models) {
+    return Json.object(json -> proved(json, models));
+  }
+
+  static byte[] ready(Models models) {
     return Json.object(
         json -> {
-          json.writeArrayFieldStart("models");
-          for (Served served : models.all()) {
-            json.writeStartObject();
-            identity(json, "name", served);
-            json.writeEndObject();
-          }
-          json.writeEndArray();
+          json.writeStringField("status", "ready");
+          proved(json, models);
         });
+  }
+
+  private static void proved(JsonGenerator json, Models models) throws IOException {
+    json.writeArrayFieldStart("models");
+    for (Served served : models.all()) {
+      json.writeStartObject();
+      identity(json, "name", served);
+      evidence(json, served.model().verification());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+  }
+
+  /** Writes what goes with a verification wherever it is shown. */
+  private static void evidence(JsonGenerator json, Verification verification) throws IOException {
+    json.writeBooleanField("attested", verification.attested());
+    json.writeStringField("signature", verification.signature().label());
+    if (!verification.signatureDetail().isEmpty()) {
+      json.writeStringField("signature_detail", verification.signatureDetail());
+    }
+    json.writeStringField("installation", verification.installation().label());
+    json.writeArrayFieldStart("allowed");
+    for (Allowed allowed : verification.allowed()) {
+      json.writeStartObject();
+      json.writeStringField("finding", allowed.finding());
+      json.writeStringField("detail", allowed.detail());
+      json.writeStringField("reason", allowed.reason());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
   }
 
   static byte[] model(Served served) {
@@ -60,6 +91,7 @@ final class Views {
     return Json.object(
         json -> {
           identity(json, "name", served);
+          evidence(json, verification);
           json.writeNumberField("goldens", verification.goldens());
           json.writeStringField("host_class", verification.hostClass());
           json.writeStringField("bundle_host_class", verification.bundleHostClass());
@@ -118,6 +150,11 @@ final class Views {
       json.writeStringField("keep", feature.list().get().keep().label());
       json.writeEndObject();
     }
+    if (feature.vector().isPresent()) {
+      json.writeObjectFieldStart("vector");
+      json.writeNumberField("length", feature.vector().get().length());
+      json.writeEndObject();
+    }
     if (feature.group().isPresent()) {
       json.writeStringField("group", feature.group().get());
     }
@@ -126,6 +163,9 @@ final class Views {
     }
     policy(json, "missing", feature.missing().label());
     policy(json, "invalid", feature.invalid().label());
+    if (feature.unseen() != Policy.OWN_ROW) {
+      policy(json, "unseen", feature.unseen().label());
+    }
     json.writeEndObject();
   }
 

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -40,6 +41,13 @@ record FileFacts(Map<String, Object> attributes, boolean unix) {
     integers.put("mtime_ns", nanoseconds("lastModifiedTime"));
     integers.put("ctime_ns", nanoseconds("ctime"));
     return Optional.of(integers);
+  }
+
+  /** Returns when the file was last written to, replaced or renamed; only where it is unix. */
+  Instant lastChange() {
+    Instant written = ((FileTime) attributes.get("lastModifiedTime")).toInstant();
+    Instant changed = ((FileTime) attributes.get("ctime")).toInstant();
+    return written.isAfter(changed) ? written : changed;
   }
 
   private String nanoseconds(String attribute) {

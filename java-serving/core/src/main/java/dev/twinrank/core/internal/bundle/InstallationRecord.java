@@ -12,6 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -27,8 +29,13 @@ import java.util.stream.Collectors;
 final class InstallationRecord {
   private static final int MAX_BYTES = 1 << 16;
 
+  // A file can change twice within one tick of its file system's clock, and nothing would tell. The
+  // coarsest clock in use ticks every two seconds.
+  private static final Duration SETTLED = Duration.ofSeconds(2);
+
   private final Manifest manifest;
   private final Path file;
+  private final Instant opened = Instant.now();
 
   private InstallationRecord(Manifest manifest, Path file) {
     this.manifest = manifest;
@@ -53,8 +60,7 @@ final class InstallationRecord {
         return false;
       }
       byte[] text = BoundedFile.head(file, MAX_BYTES + 1);
-      return text.length <= MAX_BYTES
-          && Fields.withoutExtensions(Json.read(text)).equals(document(now.get()));
+      return text.length <= MAX_BYTES && Json.read(text).equals(document(now.get()));
     } catch (IOException | InvalidJson e) {
       return false; // a damaged record is no record; the file is digested and it is written anew
     }
@@ -73,11 +79,12 @@ final class InstallationRecord {
 
   /**
    * Writes the record of a verification that has succeeded, whole or not at all. Where the folder
-   * does not allow it there is none, and the next opening digests again.
+   * does not allow it, or the file has changed in the last two seconds, there is none, and the next
+   * opening digests again.
    */
   void write(FileFacts facts) {
     Optional<Map<String, String>> now = facts.recorded();
-    if (now.isEmpty()) {
+    if (now.isEmpty() || facts.lastChange().isAfter(opened.minus(SETTLED))) {
       return;
     }
     Path unfinished = file.resolveSibling(".tmp-" + file.getFileName() + "-" + UUID.randomUUID());

@@ -1,5 +1,6 @@
 package dev.twinrank.core.internal.bundle;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -19,12 +20,21 @@ final class Siblings {
 
   /** Returns how a problem names it: relative to the bundle. */
   static String shown(Path root, Path sibling) {
-    return root.toAbsolutePath().normalize().relativize(sibling).toString().replace('\\', '/');
+    return real(root).relativize(sibling).toString().replace('\\', '/');
   }
 
   private static Optional<Path> sibling(Path root, String suffix) {
-    Path whole = root.toAbsolutePath().normalize();
+    Path whole = real(root);
     return Optional.ofNullable(whole.getFileName())
         .map(name -> whole.resolveSibling(name + suffix));
+  }
+
+  /** Follows links to the bundle: a version is the name of the directory itself. */
+  private static Path real(Path root) {
+    try {
+      return root.toRealPath();
+    } catch (IOException e) {
+      return root.toAbsolutePath().normalize();
+    }
   }
 }
