@@ -1,4 +1,7 @@
-"""Make keys.json: strings and their keys. Referee: python-xxhash, which wraps the reference C of XXH3."""
+"""Make keys.json: strings and their keys. Referee: python-xxhash, which wraps the reference C of XXH3.
+
+Before it is believed, the referee itself must give the values that xxHash publishes.
+"""
 
 from importlib.metadata import version
 
@@ -55,27 +58,76 @@ BY_HAND = [
 ]
 
 
+# xxHash, cli/xsum_sanity_check.c (0.8.2): XXH3_64bits without seed of so many bytes of its test buffer.
+OFFICIAL = {
+    0: 0x2D06800538D394C2,
+    1: 0xC44BDFF4074EECDB,
+    6: 0x27B56A84CD2D7325,
+    12: 0xA713DAF0DFBB77E7,
+    24: 0xA3FE70BF9D3510EB,
+    48: 0x397DA259ECBA1F11,
+    80: 0xBCDEFBBB2C47C90A,
+    195: 0xCD94217EE362EC3A,
+    403: 0xCDEB804D65C6DEA4,
+    512: 0x617E49599013CB6B,
+    2048: 0xDD59E2C3A5F038E0,
+    2240: 0x6E73A90539CF2948,
+    2367: 0xCB37AEB9E5D361ED,
+}
+PREFIXES = 1000
+
+
+def official_buffer(length: int) -> bytes:
+    """The first bytes of xxHash's test buffer (`XSUM_fillTestBuffer`)."""
+    made, state = bytearray(), 2654435761
+    for _ in range(length):
+        made.append(state >> 56)
+        state = state * 11400714785074694797 % 2**64
+    return bytes(made)
+
+
+def check_referee() -> None:
+    """Raise unless the installed library agrees with every published value."""
+    for length, digest in OFFICIAL.items():
+        found = xxhash.xxh3_64_intdigest(official_buffer(length))
+        if found != digest:
+            raise ValueError(f"python-xxhash gives {found:#x} for {length} bytes; xxHash publishes {digest:#x}")
+
+
 def pattern(length: int) -> str:
     """ASCII text of that many bytes; every length begins elsewhere in the alphabet."""
     return "".join(ALPHABET[(length * 7 + position * 11) % len(ALPHABET)] for position in range(length))
 
 
+def key_of(data: bytes) -> str:
+    """The unsigned digest, read as a signed int64, in decimal."""
+    return str(int.from_bytes(xxhash.xxh3_64_digest(data), "big", signed=True))
+
+
 def case(name: str, text: str) -> dict[str, str | int]:
-    """One vector: the unsigned digest is read as a signed int64."""
+    """One vector."""
     data = text.encode("utf-8")
-    key = int.from_bytes(xxhash.xxh3_64_digest(data), "big", signed=True)
-    return {"name": name, "text": text, "utf8_bytes": len(data), "key": str(key)}
+    return {"name": name, "text": text, "utf8_bytes": len(data), "key": key_of(data)}
 
 
 def main() -> int:
     """Write or check the file."""
+    check_referee()
     cases = [case(name, text) for name, text in BY_HAND]
     cases += [case(f"{length} bytes", pattern(length)) for length in LENGTHS]
-    about = "Keys of strings: XXH3-64, seed 0, default secret, of the UTF-8 bytes, as signed int64 in decimal."
+    text = pattern(PREFIXES)
+    prefixes = {"text": text, "keys": [key_of(text[:length].encode()) for length in range(1, PREFIXES + 1)]}
+    about = (
+        "Keys of strings: XXH3-64, seed 0, default secret, of the UTF-8 bytes, as signed int64 in decimal. "
+        "prefixes.keys[i] is the key of the first i + 1 characters of prefixes.text, which is ASCII: every length."
+    )
     # The library's major version only: its results are fixed by the algorithm since XXH3 was frozen in 0.8.0.
     major = version("xxhash").split(".")[0]
-    provenance = f"generate_keys.py with python-xxhash {major}, which wraps the reference C code"
-    return finish("keys.json", {"about": about, "provenance": provenance, "cases": cases})
+    provenance = (
+        f"generate_keys.py with python-xxhash {major}, which wraps the reference C code, after it gave the published "
+        "values of xxHash's own cli/xsum_sanity_check.c"
+    )
+    return finish("keys.json", {"about": about, "provenance": provenance, "cases": cases, "prefixes": prefixes})
 
 
 if __name__ == "__main__":

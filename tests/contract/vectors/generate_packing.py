@@ -23,6 +23,11 @@ def listed(length: int, keep: str = "first") -> dict[str, Any]:
     return {"max_length": length, "keep": keep}
 
 
+def vector(length: int) -> dict[str, Any]:
+    """A vector specification."""
+    return {"length": length}
+
+
 def block(name: str, shape: list[int], *columns: tuple[str, str, int, int]) -> dict[str, Any]:
     """A block; a column is (owner, role, offset, width), and an owner `group:x` is a group."""
     dtype = {"i64": "int64", "f32": "float32", "f64": "float64"}[name.rsplit(".", 1)[1]]
@@ -156,6 +161,59 @@ def good() -> list[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]]:
             ],
         ),
         (
+            "vectors: adjacent columns of the block of their dtype, no length, then the state",
+            [
+                feature("a", "candidate", "float32"),
+                feature("v", "candidate", "float32", vector=vector(3), missing=default([0, 0.5, -1])),
+                feature("i", "candidate", "int64", vector=vector(2), invalid=default([-5, 9223372036854775807])),
+                feature("d", "candidate", "float64", vector=vector(1)),
+                feature("b", "candidate", "float32"),
+                feature("l", "candidate", "int64", list=listed(2)),
+                feature("c", "context", "float32", vector=vector(2), nonfinite=True, missing=default(["NaN", 1])),
+            ],
+            [
+                block("context.i64", [1, 1], ("c", "state", 0, 1)),
+                block("context.f32", [1, 2], ("c", "values", 0, 2)),
+                block(
+                    "candidate.i64",
+                    [-1, 7],
+                    ("v", "state", 0, 1),
+                    ("i", "values", 1, 2),
+                    ("i", "state", 3, 1),
+                    ("l", "values", 4, 2),
+                    ("l", "length", 6, 1),
+                ),
+                block("candidate.f32", [-1, 5], ("a", "value", 0, 1), ("v", "values", 1, 3), ("b", "value", 4, 1)),
+                block("candidate.f64", [-1, 1], ("d", "values", 0, 1)),
+            ],
+        ),
+        (
+            "a vector of 4096",
+            [feature("v", "candidate", "float64", vector=vector(4096))],
+            [block("candidate.f64", [-1, 4096], ("v", "values", 0, 4096))],
+        ),
+        (
+            "unseen policies leave the packing alone: they are no state",
+            [
+                feature("a", "candidate", "string", unseen={"policy": "error"}),
+                feature("b", "candidate", "int64", unseen=default(-7)),
+                feature("c", "context", "string", unseen=default("")),
+                feature("l", "candidate", "string", list=listed(2), unseen=default("other"), missing=default([])),
+            ],
+            [
+                block("context.i64", [1, 1], ("c", "value", 0, 1)),
+                block(
+                    "candidate.i64",
+                    [-1, 6],
+                    ("a", "value", 0, 1),
+                    ("b", "value", 1, 1),
+                    ("l", "values", 2, 2),
+                    ("l", "length", 4, 1),
+                    ("l", "state", 5, 1),
+                ),
+            ],
+        ),
+        (
             "a group may carry a feature's name",
             [feature("a", "candidate", "int64"), feature("b", "candidate", "int64", list=listed(1), group="a")],
             [
@@ -233,6 +291,86 @@ def bad() -> list[tuple[str, dict[str, Any]]]:
                 feature("a", "candidate", "int64", list=listed(3), group="g"),
                 feature("b", "candidate", "int64", list=listed(3, "last"), group="g"),
             ),
+        ),
+        ("a null vector", with_item(feature("a", "candidate", "float32", vector=None))),
+        ("a vector that is a number", with_item(feature("a", "candidate", "float32", vector=3))),
+        ("a vector without a length", with_item(feature("a", "candidate", "float32", vector={}))),
+        ("an unknown field of a vector", with_item(feature("a", "candidate", "float32", vector=listed(3)))),
+        ("a vector of length 0", with_item(feature("a", "candidate", "float32", vector=vector(0)))),
+        ("a vector of length 4097", with_item(feature("a", "candidate", "float32", vector=vector(4097)))),
+        ("a vector of a bool length", with_item(feature("a", "candidate", "float32", vector={"length": True}))),
+        ("a vector of strings", with_item(feature("a", "candidate", "string", vector=vector(3)))),
+        ("a vector of bools", with_item(feature("a", "candidate", "bool", vector=vector(3)))),
+        ("a vector of timestamps", with_item(feature("a", "candidate", "timestamp", vector=vector(3)))),
+        ("a vector that is a list", with_item(feature("a", "candidate", "int64", vector=vector(3), list=listed(3)))),
+        ("a vector in a group", with_item(feature("a", "candidate", "int64", vector=vector(3), group="g"))),
+        ("a vector with own_row", with_item(feature("a", "candidate", "int64", vector=vector(3), missing=OWN_ROW))),
+        (
+            "a vector with own_row for invalid",
+            with_item(feature("a", "candidate", "int64", vector=vector(3), invalid=OWN_ROW)),
+        ),
+        (
+            "a vector whose default is a number",
+            with_item(feature("a", "candidate", "int64", vector=vector(1), missing=default(1))),
+        ),
+        (
+            "a vector whose default is too short",
+            with_item(feature("a", "candidate", "int64", vector=vector(3), missing=default([1, 2]))),
+        ),
+        (
+            "a vector whose default is too long",
+            with_item(feature("a", "candidate", "int64", vector=vector(1), missing=default([1, 2]))),
+        ),
+        (
+            "a vector whose default is empty",
+            with_item(feature("a", "candidate", "int64", vector=vector(1), missing=default([]))),
+        ),
+        (
+            "a vector whose default has a point",
+            with_item(feature("a", "candidate", "int64", vector=vector(2), invalid=default([1, 2.0]))),
+        ),
+        (
+            "a vector whose default is beyond float32",
+            with_item(feature("a", "candidate", "float32", vector=vector(2), missing=default([1, 1e39]))),
+        ),
+        (
+            "a vector whose default is not finite",
+            with_item(feature("a", "candidate", "float32", vector=vector(2), missing=default([1, "NaN"]))),
+        ),
+        (
+            "a vector whose default holds null",
+            with_item(feature("a", "candidate", "float32", vector=vector(2), missing=default([1, None]))),
+        ),
+        ("a null unseen policy", with_item(feature("a", "candidate", "string", unseen=None))),
+        ("an unseen policy that is a word", with_item(feature("a", "candidate", "string", unseen="error"))),
+        ("an unknown unseen policy", with_item(feature("a", "candidate", "string", unseen={"policy": "drop"}))),
+        ("unseen error for a float", with_item(feature("a", "candidate", "float32", unseen=ERROR))),
+        ("unseen error for a bool", with_item(feature("a", "candidate", "bool", unseen=ERROR))),
+        ("unseen error for a timestamp", with_item(feature("a", "candidate", "timestamp", unseen=ERROR))),
+        ("unseen default for a float", with_item(feature("a", "candidate", "float64", unseen=default(0.5)))),
+        (
+            "unseen default without a value",
+            with_item(feature("a", "candidate", "string", unseen={"policy": "default"})),
+        ),
+        (
+            "an unseen value without default",
+            with_item(feature("a", "candidate", "string", unseen=ERROR | {"value": "a"})),
+        ),
+        ("an unseen value of another type", with_item(feature("a", "candidate", "string", unseen=default(1)))),
+        ("an unseen value that is null", with_item(feature("a", "candidate", "string", unseen=default(None)))),
+        ("an unseen value with a point", with_item(feature("a", "candidate", "int64", unseen=default(1.0)))),
+        ("an unseen value beyond int64", with_item(feature("a", "candidate", "int64", unseen=default(2**63)))),
+        (
+            "an unseen value with a lone surrogate",
+            with_item(feature("a", "candidate", "string", unseen=default("\ud800"))),
+        ),
+        (
+            "an unseen value that is a list, for a list",
+            with_item(feature("a", "candidate", "string", list=listed(3), unseen=default(["a"]))),
+        ),
+        (
+            "an unseen value that is the empty list, for a list",
+            with_item(feature("a", "candidate", "string", list=listed(3), unseen=default([]))),
         ),
         (
             "a group in both placements",

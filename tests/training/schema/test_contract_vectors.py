@@ -33,6 +33,7 @@ def load(name: str) -> dict[str, Any]:
 
 
 KEYS = load("keys.json")["cases"]
+PREFIXES = load("keys.json")["prefixes"]
 NUMBERS = load("numbers.json")["cases"]
 PACKING = load("packing.json")
 TOPICS = ("lists", "order", "text", "values", "vectors")
@@ -55,8 +56,8 @@ def test_the_vector_files_hold_cases() -> None:
     assert len(KEYS) > 100
     assert len(NUMBERS) > 250
     assert sum("float32_direct" in case for case in NUMBERS) > 40
-    assert len(PACKING["cases"]) >= 8
-    assert len(PACKING["refused"]) >= 40
+    assert len(PACKING["cases"]) >= 11
+    assert len(PACKING["refused"]) >= 80
     assert len(REQUESTS) > 380
 
 
@@ -79,6 +80,13 @@ def test_the_key_of_the_empty_string_is_the_published_one() -> None:
 @pytest.mark.parametrize("case", KEYS, ids=lambda case: case["name"])
 def test_a_string_has_its_key(case: dict[str, Any]) -> None:
     assert string_key(case["text"]) == int(case["key"])
+
+
+def test_every_length_of_text_has_its_key() -> None:
+    text, expected = PREFIXES["text"], PREFIXES["keys"]
+    assert (len(text), len(expected), text.isascii()) == (1000, 1000, True)
+    keys = string_keys([text[: length + 1] for length in range(1000)])
+    assert keys.tolist() == [int(key) for key in expected]
 
 
 def test_many_keys_at_once_are_the_same_keys() -> None:
