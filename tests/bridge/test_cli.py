@@ -155,7 +155,7 @@ def planted(fake: Callable[[str], Route], monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("routes", "exit_code", "word"),
     [
-        (("none",), 0, "EQUAL  0 differing bits between ort and none in 20 rows"),
+        (("none",), 0, "EQUAL  0 differing bits between ort and none in 26 rows"),
         (("none", "flipped_bit"), 1, "DIFFERS  flipped_bit (values) from ort"),
         (("none", "crash"), 2, "COULD NOT TELL  crash gave no proof"),
     ],
@@ -192,7 +192,7 @@ def test_requests_of_a_file_join_the_goldens(tiny: Path, tmp_path: Path) -> None
     requests.write_bytes(b"\n".join([golden] * 5))
     arguments = ("verify", tiny, "--route", "none", "--requests", requests, "--report", tmp_path)
     call(*arguments)
-    assert report_of(tmp_path)["requests"] == {"count": 21, "by_source": {"golden": 16, "file": 5}}
+    assert report_of(tmp_path)["requests"] == {"count": 30, "by_source": {"golden": 25, "file": 5}}
     call(*arguments, "--max-requests", 2)
     assert report_of(tmp_path)["requests"]["by_source"]["file"] == 2
 

@@ -27,11 +27,11 @@ def test_an_honest_testee_is_equal(fake: Fake, parity: Parity) -> None:
     run = parity([fake("none")])
     assert (run.verdict, run.exit_code) == ("equal", 0)
     (tally,) = run.routes
-    assert tally.rows == run.baseline_rows == 20
+    assert tally.rows == run.baseline_rows == 26
     assert [head.differing_bits for head in tally.heads.values()] == [0, 0, 0, 0]
-    assert (tally.orders, tally.orders_equal) == (5, 5)
-    assert (tally.errors, tally.errors_agreed) == (11, 11)
-    assert (tally.packed, tally.packed_equal) == (16, 16)
+    assert (tally.orders, tally.orders_equal) == (8, 8)
+    assert (tally.errors, tally.errors_agreed) == (17, 17)
+    assert (tally.packed, tally.packed_equal) == (25, 25)
     assert tally.first is None
     assert tally.failure is None
 
@@ -65,8 +65,8 @@ def test_a_flipped_bit_shows_both_sides(fake: Fake, parity: Parity) -> None:
     # golden 1 of tiny scores 10.75 = 0x412c0000; the fake flips the last bit.
     assert (first.expected_bits, first.actual_bits) == ("412c0000", "412c0001")
     watched = tally.heads["watched"]
-    # One row in each of the four goldens that have candidates.
-    assert (watched.differing_rows, watched.differing_bits, watched.max_ulp) == (4, 4, 1)
+    # One row in each of the six goldens that have candidates.
+    assert (watched.differing_rows, watched.differing_bits, watched.max_ulp) == (6, 6, 1)
     assert tally.heads["score"].differing_bits == 0
 
 

@@ -86,7 +86,7 @@ def test_the_json_has_the_documented_fields(mixed: ParityRun) -> None:
         "left_out",
         "ulp_edges",
     }
-    assert set(told["bundle"]) == {"name", "version", "digest", "host_class", "outputs"}
+    assert set(told["bundle"]) == {"name", "version", "digest", "host_class", "allowed_findings", "outputs"}
     assert set(told["baseline"]) == {"route", "rows", "seconds", "facts"}
     for side in told["routes"]:
         assert set(side) == {

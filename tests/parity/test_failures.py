@@ -111,7 +111,7 @@ def test_a_running_jvm_is_verified_in_place(live: bool, tiny: Path, tmp_path: Pa
         for _ in range(2):
             done = verify(tiny, "--route", "py4j", "--gateway", file)
             assert done.code == 0, done.out + done.err
-            assert done.route("py4j")["rows"] == 20
+            assert done.route("py4j")["rows"] == 26
 
 
 def test_a_live_model_of_another_bundle_differs(tiny: Path, other: Path, tmp_path: Path, verify) -> None:  # type: ignore[no-untyped-def]

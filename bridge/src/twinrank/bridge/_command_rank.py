@@ -14,7 +14,8 @@ from rich.text import Text
 
 from twinrank.bridge._console import console
 from twinrank.bridge._errors import UserError
-from twinrank.export.bundle import Bundle, Scores, open_bundle
+from twinrank.bridge._signature import signature_options, signature_policy
+from twinrank.export.bundle import Bundle, Scores, SignatureMode, open_bundle
 
 _LARGE = 1e6
 
@@ -36,9 +37,18 @@ Examples:
 @click.option("--item", default="item_id", show_default=True, help="The candidate feature that holds the item's id.")
 @click.option("--top", type=click.IntRange(min=1), help="Show this many of the ranking; the request's k still cuts it.")
 @click.option("--require", type=click.Choice(["bits", "reference"]), default="bits", show_default=True)
+@signature_options
 @click.option("--json", "as_json", is_flag=True, help="Print the contract's response instead of a table.")
 def rank(
-    bundle: Path, request: Any, titles: Path | None, item: str, top: int | None, require: Any, as_json: bool
+    bundle: Path,
+    request: Any,
+    titles: Path | None,
+    item: str,
+    top: int | None,
+    require: Any,
+    public_key: tuple[Path, ...],
+    signature: SignatureMode | None,
+    as_json: bool,
 ) -> None:
     """Rank one request with BUNDLE in Python, and print the slate.
 
@@ -46,7 +56,11 @@ def rank(
     """
     raw: bytes = request.read().rstrip(b"\r\n")
     names = _read_titles(titles)
-    opened = open_bundle(bundle, require=require)
+    opened = open_bundle(bundle, require=require, signature=signature_policy(public_key, signature))
+    if opened.signature in ("missing", "invalid"):
+        click.echo(f"warning: signature {opened.signature} {opened.signature_detail}".rstrip(), err=True)
+    for finding in opened.manifest.allowed:
+        click.echo(f"warning: allowed in the bundle: {finding.finding} (reason: {finding.reason})", err=True)
     scores = opened.score(raw)
     if as_json:
         click.echo(json.dumps(response(opened, scores), ensure_ascii=False, allow_nan=False))

@@ -16,8 +16,10 @@ from twinrank.bridge._cases import collect
 from twinrank.bridge._console import console, notes, progress_for, table, verdict_line
 from twinrank.bridge._report import to_json
 from twinrank.bridge._scorer import Level, RouteOptions
+from twinrank.bridge._signature import signature_options, signature_policy
 from twinrank.bridge._verify import ParityRun, bundle_facts, select
 from twinrank.bridge._verify import verify as run_parity
+from twinrank.export.bundle import SignatureMode
 
 
 @click.command(
@@ -25,6 +27,7 @@ from twinrank.bridge._verify import verify as run_parity
 Examples:
   twinrank verify build/models/ml100k/1
   twinrank verify build/models/ml100k/1 --run build/runs/ml100k --report build/report
+  twinrank verify build/models/ml100k/1 --public-key signer.pub.pem
   twinrank verify build/models/ml100k/1 --route http --against http://127.0.0.1:8080
 
 Exit codes: 0 every route is equal, 1 a route differs or the bundle is refused,
@@ -64,6 +67,7 @@ Exit codes: 0 every route is equal, 1 a route differs or the bundle is refused,
     show_default=True,
     help="What readers must reach on this host.",
 )
+@signature_options
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
@@ -87,6 +91,8 @@ def verify(
     against: str | None,
     gateway: Path | None,
     require: Level,
+    public_key: tuple[Path, ...],
+    signature: SignatureMode | None,
     timeout: float,
     report: Path,
 ) -> None:
@@ -97,7 +103,14 @@ def verify(
     torch module) and compares every head, every score, every order, every packed tensor and every refusal with ONNX
     Runtime in Python.
     """
-    options = RouteOptions(require=require, run=run, against=against, gateway=gateway, score_timeout=timeout)
+    options = RouteOptions(
+        require=require,
+        run=run,
+        against=against,
+        gateway=gateway,
+        score_timeout=timeout,
+        signature=signature_policy(public_key, signature),
+    )
     out, err = console(), Console(stderr=True, highlight=False)
     facts = bundle_facts(bundle)
     chosen, left_out = select(asked, options)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from twinrank.bridge import routes as catalogue
 from twinrank.bridge._parity import HeadTally, RouteTally, Status
-from twinrank.bridge._scorer import SCORE
+from twinrank.bridge._scorer import SCORE, Facts
 from twinrank.bridge._verify import ParityRun
 
 _LOG_WIDTH = 120
@@ -165,7 +165,12 @@ def table(run: ParityRun, width: int) -> Table:
 
 def notes(run: ParityRun) -> list[Text]:
     """Return the lines under the table: what each column cannot say."""
-    lines = [
+    lines = [_verification(run.baseline)]
+    lines += [
+        Text(f"  allowed in the bundle: {finding.finding}: {finding.detail} (reason: {finding.reason})", style="yellow")
+        for finding in run.bundle.findings
+    ]
+    lines += [
         Text.assemble(("  - ", "dim"), (f"{name} was left out: {reason}", "dim"))
         for name, reason in run.left_out.items()
     ]
@@ -193,6 +198,13 @@ def notes(run: ParityRun) -> list[Text]:
             lines.append(Text(f"  {tally.route} {tally.failure.reason}: {tally.failure.detail}", style="yellow"))
             lines += [Text(f"    | {line}", style="dim") for line in tally.failure.evidence.splitlines()[-8:]]
     return lines
+
+
+def _verification(facts: Facts) -> Text:
+    attested = ", attested" if facts.details.get("attested") == "yes" else ""
+    signature = facts.details.get("signature", "unchecked")
+    shown = f"  {catalogue.BASELINE}: {facts.verification}{attested}, signature {signature}"
+    return Text(shown, style="dim" if signature in ("unchecked", "valid") else "yellow")
 
 
 def verdict_line(run: ParityRun) -> Text:

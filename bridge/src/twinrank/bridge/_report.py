@@ -27,6 +27,7 @@ def to_json(run: ParityRun) -> dict[str, Any]:
             "version": run.bundle.version,
             "digest": run.bundle.digest,
             "host_class": run.bundle.host_class,
+            "allowed_findings": [finding.to_json() for finding in run.bundle.findings],
             "outputs": [
                 {"name": name, "dtype": dtype, "a": run.bundle.allowed[name]}
                 for name, dtype in run.bundle.heads.items()

@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    # The catalogue of routes is read for --help too, which needs no runtime.
+    from twinrank.export.bundle import SignaturePolicy
 
 Array = npt.NDArray[Any]
 """A numpy array whose dtype the bundle declares: float32 or float64 for outputs, int64 too for blocks."""
@@ -138,6 +142,7 @@ class RouteOptions:
         gateway: connection file of a running Py4J gateway to attach to, instead of starting the gateway jar.
         load_timeout: seconds until a load or a start counts as hung.
         score_timeout: seconds until one request counts as hung.
+        signature: what the baseline's reader asks of the bundle's signature; None asks nothing.
     """
 
     require: Level = "bits"
@@ -146,6 +151,7 @@ class RouteOptions:
     gateway: Path | None = None
     load_timeout: float = 180.0
     score_timeout: float = 60.0
+    signature: SignaturePolicy | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from twinrank.bridge._cases import Case
 from twinrank.bridge._errors import UserError
 from twinrank.bridge._parity import Answer, RouteTally
 from twinrank.bridge._scorer import SCORE, Facts, Level, Route, RouteFailedError, RouteOptions, RouteScores, Scorer
-from twinrank.export.bundle import read_manifest
+from twinrank.export.bundle import Allowed, read_manifest
 
 Verdict = Literal["equal", "differs", "unknown"]
 
@@ -45,6 +45,7 @@ class BundleFacts:
     heads: Mapping[str, str]
     allowed: Mapping[str, float]
     host_class: str
+    findings: tuple[Allowed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -216,4 +217,5 @@ def bundle_facts(path: Path) -> BundleFacts:
         heads=outputs,
         allowed={name: manifest.tolerances[name].a for name in outputs},
         host_class=manifest.host_class,
+        findings=manifest.allowed,
     )

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from twinrank.bridge._scorer import SCORE, Array, Facts, Route, RouteError, RouteOptions, RouteScores, Scorer
-from twinrank.export.bundle import Bundle, host_class, open_bundle
+from twinrank.export.bundle import Bundle, SignaturePolicy, host_class, open_bundle
 from twinrank.training.schema import ScoringError
 
 __all__ = ["ROUTE"]
@@ -37,6 +37,8 @@ class _Reader:
                 "numpy": release("numpy"),
                 "os": f"{platform.system()} {platform.release()}",
                 "arch": platform.machine(),
+                "attested": "yes" if self._bundle.attested else "no",
+                "signature": self._bundle.signature,
             },
         )
 
@@ -71,7 +73,8 @@ class _Reader:
 def _open(bundle: Path, options: RouteOptions) -> Scorer:
     # A bundle that the baseline's reader refuses raises BundleError: then there is nothing to compare, and the caller
     # says so.
-    return _Reader(open_bundle(bundle, require=options.require))
+    signature = options.signature or SignaturePolicy()
+    return _Reader(open_bundle(bundle, require=options.require, signature=signature))
 
 
 ROUTE = Route(name="ort", summary="ONNX Runtime in Python: the baseline of bits", level="bits", open=_open)
