@@ -220,7 +220,7 @@ def write_bundle(
     if target.exists():
         raise FileExistsError(f"{target} exists, and nothing in a bundle changes; choose another version")
     model_dir.mkdir(parents=True, exist_ok=True)
-    _sweep(model_dir)
+    sweep(model_dir)
     with temporary_sibling(model_dir, str(version)) as temporary:
         for path, content in files.items():
             place = temporary / path
@@ -293,8 +293,8 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep(model_dir: Path) -> None:
-    """Removes what killed writers left: temporary folders, and records, that nobody holds a lock on."""
+def sweep(model_dir: Path) -> None:
+    """Removes what killed writers left in ``<models>/<name>``: temporary folders and records without a lock on them."""
     for entry in sorted(model_dir.glob(f"{_TEMPORARY}*")):
         kind = 0 if entry.name.startswith(RECORD_TEMPORARY) else os.O_DIRECTORY
         try:
