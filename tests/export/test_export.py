@@ -120,6 +120,7 @@ def test_the_goldens_cover_sizes_edges_and_refusals(exported: Path) -> None:
 
 def test_the_evidence_states_what_was_measured(exported: Path) -> None:
     evidence = json.loads((exported / "manifest.json").read_bytes())["evidence"]
+    assert evidence["reference"]["source"] == "torch"
     assert evidence["reference"]["rows"] >= 10_000
     assert set(evidence["reference"]["outputs"]) == {"watched", "liked", "score"}
     for seen in evidence["reference"]["outputs"].values():
@@ -153,7 +154,7 @@ def test_a_changed_run_is_the_next_version(exported: Path, tmp_path: Path) -> No
 # ---- refusals
 
 
-class Variant(SmallRanker):
+class Unsteady(SmallRanker):
     """Its logits are a product of candidates with what the context computed: another kernel for one row."""
 
     def forward(self, **encoded: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -162,6 +163,14 @@ class Variant(SmallRanker):
         watched = (items @ context.expand(6, 6) @ torch.nn.functional.softplus(context).T).squeeze(1)
         base = super().forward(**encoded)
         return {"watched": watched, "liked": base["liked"], "score": watched}
+
+
+class Listwise(SmallRanker):
+    """A candidate's score is a share of the slate's."""
+
+    def forward(self, **encoded: torch.Tensor) -> dict[str, torch.Tensor]:
+        outputs = super().forward(**encoded)
+        return outputs | {"liked": torch.softmax(outputs["liked"], 0), "score": torch.softmax(outputs["score"], 0)}
 
 
 class Baked(SmallRanker):
@@ -173,15 +182,16 @@ class Baked(SmallRanker):
 
 
 class Bags(SmallRanker):
-    """EmbeddingBag converts to loops and sequences."""
+    """The function converts to loops and sequences; only the layer is replaced."""
 
     def __init__(self, encoder: FrontGraph) -> None:
         super().__init__(encoder)
-        self.bag = torch.nn.EmbeddingBag(10, 2)
+        self.bag = torch.nn.Parameter(torch.ones(10, 2))
 
     def forward(self, **encoded: torch.Tensor) -> dict[str, torch.Tensor]:
         outputs = super().forward(**encoded)
-        return {name: values + self.bag(encoded["genres"])[:, 0] for name, values in outputs.items()}
+        bags = torch.nn.functional.embedding_bag(encoded["genres"], self.bag, mode="mean", padding_idx=0)
+        return {name: values + bags[:, 0] for name, values in outputs.items()}
 
 
 class Different(SmallRanker):
@@ -210,12 +220,12 @@ class Training(SmallRanker):
 @pytest.mark.parametrize(
     ("module", "reason", "words"),
     [
-        (Variant, "batch_variant", r"'watched'.*the first node that depends on the slate is back\.\d+\.(MatMul|Gemm)"),
+        (Listwise, "batch_variant", r"'liked'.*the first node that depends on the slate is back\.\d+\.Softmax"),
         (Baked, "shape_baked_in", "a leading axis of 7"),
         (Bags, "operator_forbidden", "Loop|Sequence"),
         (Different, "reference_differs", "differs by 0.01"),
         (Reordered, "outputs_differ_from_heads", "the score last"),
-        (Training, "graph_refused", r"eval\(\)"),
+        (Training, "training_mode", r"eval\(\)"),
     ],
 )
 def test_what_cannot_be_proved_is_refused_and_leaves_nothing(
@@ -226,6 +236,33 @@ def test_what_cannot_be_proved_is_refused_and_leaves_nothing(
     assert caught.value.reason == reason
     assert caught.value.remedy
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_only_rounds_differently_is_rewritten_and_said(tmp_path: Path) -> None:
+    bundle = open_bundle(export_run(small_run(Unsteady), tmp_path))
+    rewrites = bundle.manifest.document["provenance"]["export"]["rewrites"]
+    assert [entry["rewrite"] for entry in rewrites if "MatMul" in entry["node"]] == ["steady_product"] * 2
+    assert bundle.manifest.document["evidence"]["invariance"]["differing_values"] == 0
+
+
+def test_all_that_speaks_against_an_export_is_said_at_once(tmp_path: Path) -> None:
+    run = small_run(Listwise)
+    object.__setattr__(run, "requests", run.requests[:2])
+    with pytest.raises(ExportError) as caught:
+        export_run(run, tmp_path)
+    # Two nodes are to blame, one for each softmax, and two requests are too few.
+    assert [finding.name for finding in caught.value.findings] == ["few_requests", "batch_variant", "batch_variant"]
+    assert all(finding.remedy for finding in caught.value.findings)
+
+
+def test_what_a_person_allows_stands_in_the_evidence(tmp_path: Path) -> None:
+    path = export_run(small_run(Listwise), tmp_path, allow={"batch_variant": "listwise by design"})
+    bundle = open_bundle(path)
+    evidence = bundle.manifest.document["evidence"]
+    assert evidence["invariance"]["differing_values"] > 1000
+    assert {entry.finding for entry in bundle.manifest.allowed} == {"batch_variant"}
+    assert {entry.reason for entry in bundle.manifest.allowed} == {"listwise by design"}
+    assert "Softmax" in bundle.manifest.allowed[0].detail
 
 
 def test_a_run_without_requests_proves_nothing(tmp_path: Path) -> None:
@@ -253,7 +290,7 @@ def test_the_command_ends_with_1_and_a_message_where_an_export_is_refused(
     monkeypatch.setattr(runs, "load_run", lambda _: small_run(Training))
     done = CliRunner().invoke(cli.export, [str(tmp_path), "--models", str(tmp_path / "models")])
     assert done.exit_code == 1
-    assert "graph_refused" in done.output
+    assert "training_mode" in done.output
     assert not (tmp_path / "models").exists()
 
 

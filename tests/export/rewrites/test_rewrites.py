@@ -74,6 +74,25 @@ def test_a_sum_over_other_middle_axes_keeps_its_shape(shape: list[int], axes: li
     np.testing.assert_allclose(run(made, values), wanted, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("keepdims", [0, 1])
+@pytest.mark.parametrize(("operator", "function"), [("ReduceSum", np.sum), ("ReduceMean", np.mean)])
+@pytest.mark.parametrize("shape", [[31], [3, 6], [1, 7]])
+def test_a_sum_over_rows_that_lie_unaligned_is_a_product_with_ones(
+    operator: str, function: Any, keepdims: int, shape: list[int]
+) -> None:
+    """A row's sum depends on its address modulo 16 bytes, and that on its place in the slate."""
+    nodes = [node("Neg", ["candidate.f32"], "x"), node(operator, ["x", "axes"], keepdims=keepdims)]
+    model = graph(nodes, shape, constants={"axes": np.array([-1])})
+    check(model, PoolAsProduct(), lambda v: function(-v["candidate.f32"], axis=-1, keepdims=bool(keepdims)))
+
+
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_so_is_one_over_all_axes_but_the_candidates(keepdims: int) -> None:
+    nodes = [node("Neg", ["candidate.f32"], "x"), node("ReduceSum", ["x", "axes"], keepdims=keepdims)]
+    model = graph(nodes, [3, 7], constants={"axes": np.array([1, 2])})
+    check(model, PoolAsProduct(), lambda v: np.sum(-v["candidate.f32"], axis=(1, 2), keepdims=bool(keepdims)))
+
+
 def test_a_sum_over_a_length_that_inference_does_not_know_is_rewritten_too() -> None:
     # The length is computed: all rows, as many as the context says.
     nodes = [
@@ -96,7 +115,7 @@ def test_a_sum_over_a_length_that_inference_does_not_know_is_rewritten_too() -> 
 @pytest.mark.parametrize(
     "reduction",
     [
-        (["candidate.f32", "last"], "ReduceSum", [50, 6]),
+        (["candidate.f32", "last"], "ReduceSum", [50, 32]),
         (["candidate.f32", "first"], "ReduceSum", [50, 6]),
         (["candidate.f32", "axes"], "ReduceMax", [50, 6]),
     ],
@@ -185,6 +204,12 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "Asin": np.arcsin,
     "Acos": np.arccos,
 }
+
+
+@pytest.mark.parametrize("width", [6, 64])
+def test_a_product_with_one_computed_column_does_not_depend_on_the_place_in_the_slate(width: int) -> None:
+    model = graph([node("MatMul", ["candidate.f32", "context.f32"])], [1, width], [1, width, 1])
+    check(model, SteadyProduct(), lambda v: v["candidate.f32"] @ v["context.f32"])
 
 
 @pytest.mark.parametrize("operator", TAILED)

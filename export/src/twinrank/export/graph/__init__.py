@@ -1,16 +1,27 @@
-"""Making a bundle of a trained run: trace, compose, measure, prove, write. The only importer of torch.onnx."""
+"""Making a bundle of a model: trace, compose, rewrite, measure, prove, write. The only importer of torch.onnx."""
 
-from twinrank.export.graph._errors import ExportError
-from twinrank.export.graph._export import Progress, build_files, build_graph, export_run
+from twinrank.export.graph._errors import ExportError, Finding
+from twinrank.export.graph._export import Progress, build_files, build_graph, export_run, export_source
 from twinrank.export.graph._invariance import first_variant_node
+from twinrank.export.graph._lint import ALLOWABLE, read_allowances
+from twinrank.export.graph._quantise import MIN_ROWS, quantise_tables
 from twinrank.export.graph._reference import module_outputs
+from twinrank.export.graph._source import ExportSource, source_of_run
 
 __all__ = [
+    "ALLOWABLE",
+    "MIN_ROWS",
     "ExportError",
+    "ExportSource",
+    "Finding",
     "Progress",
     "build_files",
     "build_graph",
     "export_run",
+    "export_source",
     "first_variant_node",
     "module_outputs",
+    "quantise_tables",
+    "read_allowances",
+    "source_of_run",
 ]

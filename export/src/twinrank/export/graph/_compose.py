@@ -1,6 +1,6 @@
 """One slate graph out of two halves: blocks in, heads and score out, nothing in it that a scorer does not need."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import onnx
 from onnx import helper
@@ -13,7 +13,13 @@ from twinrank.training.transforms import EncodedSpec
 SCORE = "score"
 CANDIDATES = "n"
 """The symbol of the candidate axis."""
+_UNSEEN = "unseen."
 _DOMAIN_ORDER = ("", "ai.onnx.ml")
+
+
+def unseen_names(front: onnx.ModelProto) -> tuple[str, ...]:
+    """The front half's outputs that count unseen values, in the order in which a slate graph has them."""
+    return tuple(value.name for value in front.graph.output if value.name.startswith(_UNSEEN))
 
 
 def output_name(head: str) -> str:
@@ -28,7 +34,7 @@ def compose(
     specs: Sequence[EncodedSpec],
     outputs: Sequence[str],
 ) -> onnx.ModelProto:
-    """The slate graph: the packing's blocks to ``head.<name>`` and ``score``.
+    """The slate graph: the packing's blocks to ``head.<name>``, ``score`` and the front half's ``unseen.*``.
 
     Every name in it is made here from positions and operators, and metadata is dropped, so the same two halves give the
     same bytes whatever machine, folder or process they come from.
@@ -48,7 +54,10 @@ def compose(
         graph.node.append(
             helper.make_node("Identity", [renamed_back[name]], [output_name(name)], name=output_name(name))
         )
-    _declare(graph, packing, outputs)
+    counts = [value for value in front.graph.output if value.name in unseen_names(front)]
+    for value in counts:
+        graph.node.append(helper.make_node("Identity", [renamed[value.name]], [value.name], name=value.name))
+    _declare(graph, packing, outputs, counts)
     prune(graph)
     made = helper.make_model(
         graph, opset_imports=_opsets(front, back), ir_version=front.ir_version, producer_name="twinrank"
@@ -108,7 +117,7 @@ def _rename(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
     for field in (node.input, node.output):
         for position, name in enumerate(field):
             field[position] = names.get(name, name)
-    for subgraph in _subgraphs(node):
+    for subgraph in subgraphs(node):
         own = {tensor.name for tensor in subgraph.initializer} | {value.name for value in subgraph.input}
         own |= {name for inner in subgraph.node for name in inner.output}
         outer = {name: new for name, new in names.items() if name not in own}
@@ -124,7 +133,7 @@ def _strip(node: onnx.NodeProto) -> None:
     del node.metadata_props[:]
     for attribute in node.attribute:
         attribute.ClearField("doc_string")
-    for subgraph in _subgraphs(node):
+    for subgraph in subgraphs(node):
         subgraph.ClearField("doc_string")
         del subgraph.metadata_props[:]
         del subgraph.value_info[:]
@@ -132,7 +141,8 @@ def _strip(node: onnx.NodeProto) -> None:
             _strip(inner)
 
 
-def _subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+def subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """The graphs that a node holds as attributes."""
     return [attribute.g for attribute in node.attribute if attribute.HasField("g")] + [
         subgraph for attribute in node.attribute for subgraph in attribute.graphs
     ]
@@ -141,20 +151,26 @@ def _subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
 def reads(node: onnx.NodeProto) -> set[str]:
     """What a node reads, through its subgraphs too."""
     found = set(node.input)
-    for subgraph in _subgraphs(node):
+    for subgraph in subgraphs(node):
         found |= {value.name for value in subgraph.output}
         for inner in subgraph.node:
             found |= reads(inner)
     return found
 
 
-def _declare(graph: onnx.GraphProto, packing: Packing, outputs: Sequence[str]) -> None:
+def _declare(
+    graph: onnx.GraphProto, packing: Packing, outputs: Sequence[str], counts: Sequence[onnx.ValueInfoProto]
+) -> None:
     types = {"int64": onnx.TensorProto.INT64, "float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}
     for block in packing.blocks:
         shape = [CANDIDATES if dim == -1 else dim for dim in block.shape]
         graph.input.append(helper.make_tensor_value_info(block.name, types[block.dtype], shape))
     for name in outputs:
         graph.output.append(helper.make_tensor_value_info(output_name(name), onnx.TensorProto.FLOAT, [CANDIDATES]))
+    for value in counts:
+        width = value.type.tensor_type.shape.dim[1].dim_value
+        rows = CANDIDATES if value.name == f"{_UNSEEN}candidate" else 1
+        graph.output.append(helper.make_tensor_value_info(value.name, onnx.TensorProto.INT64, [rows, width]))
 
 
 def prune(graph: onnx.GraphProto) -> None:
@@ -199,16 +215,3 @@ def _check_domains(model: onnx.ModelProto) -> None:
         raise ExportError(
             "operator_forbidden", f"the graph has local functions {names}", "Use operators of ONNX itself"
         )
-
-
-def forbidden_operators(model: onnx.ModelProto, permitted: Iterable[tuple[str, str]]) -> list[str]:
-    """The operators of a graph, subgraphs included, that are not permitted, as ``domain:name``, sorted."""
-    allowed = set(permitted)
-    found: set[tuple[str, str]] = set()
-    waiting = list(model.graph.node)
-    while waiting:
-        node = waiting.pop()
-        found.add((node.domain, node.op_type))
-        for subgraph in _subgraphs(node):
-            waiting.extend(subgraph.node)
-    return sorted(f"{domain or 'ai.onnx'}:{name}" for domain, name in found - allowed)

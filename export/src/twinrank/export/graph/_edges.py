@@ -11,7 +11,8 @@ Request = dict[str, Any]
 """A request as parsed JSON."""
 
 _UNSEEN = "never seen \U0001f600\u0000é"
-_INT64 = (-(2**63), 2**63 - 1)
+# Below the first two, every integer is a float64 too; 2^53 + 1 is the first that is none.
+_INTEGERS = (-(2**63), 2**63 - 1, 2**53 + 1, -(2**53) - 1, 0, -1)
 _MAX_REFUSED_BYTES = 64 * 2**10
 
 
@@ -60,19 +61,28 @@ def _places(request: Request, placement: Placement) -> list[dict[str, Any]]:
 
 
 def _set(request: Request, feature: Feature, values: list[Any]) -> bool:
-    """Gives the feature the values in turn; a list feature gets lists of one."""
+    """Gives the feature the values in turn; a list keeps its length, a vector gets them all over again."""
     for index, place in enumerate(_places(request, feature.placement)):
         value = values[index % len(values)]
-        place[feature.name] = [value] * len(place.get(feature.name) or []) if feature.list else value
+        if feature.list:
+            place[feature.name] = [value] * len(place.get(feature.name) or [])
+        elif feature.vector:
+            place[feature.name] = [values[(index + i) % len(values)] for i in range(feature.vector.length)]
+        else:
+            place[feature.name] = value
     return bool(values)
 
 
 def _unseen(request: Request, feature: Feature) -> bool:
-    return feature.dtype == "string" and _set(request, feature, [_UNSEEN, ""])
+    return feature.dtype == "string" and feature.unseen.policy != "error" and _set(request, feature, [_UNSEEN, ""])
 
 
 def _extreme_integers(request: Request, feature: Feature) -> bool:
-    return feature.dtype in ("int64", "timestamp") and _set(request, feature, [*_INT64, 0, -1])
+    return (
+        feature.dtype in ("int64", "timestamp")
+        and feature.unseen.policy != "error"
+        and _set(request, feature, list(_INTEGERS))
+    )
 
 
 def _small_floats(request: Request, feature: Feature) -> bool:
@@ -99,6 +109,15 @@ def _nonfinite(request: Request, feature: Feature) -> bool:
     return feature.nonfinite and _set(request, feature, ["NaN", "Infinity", "-Infinity"])
 
 
+def _large_floats(request: Request, feature: Feature) -> bool:
+    """The ends of what is legal, for vectors: nobody clips them."""
+    return (
+        feature.vector is not None
+        and feature.dtype in ("float32", "float64")
+        and _set(request, feature, [3.4028234663852886e38, -3.4028234663852886e38])
+    )
+
+
 _CHANGES: dict[str, Callable[[Request, Feature], bool]] = {
     "unseen": _unseen,
     "absent": _absent,
@@ -106,6 +125,7 @@ _CHANGES: dict[str, Callable[[Request, Feature], bool]] = {
     "extreme integers": _extreme_integers,
     "small floats": _small_floats,
     "not finite": _nonfinite,
+    "large floats": _large_floats,
 }
 
 
@@ -130,6 +150,12 @@ def list_requests(base: Request, schema: Schema) -> Iterator[tuple[str, Request]
                 changed = True
         if changed:
             yield label, made
+
+
+def largest_request(requests: list[Request], count: int) -> Request:
+    """A request of ``count`` candidates, those of all requests over again, under the first one's context."""
+    candidates = [candidate for request in requests for candidate in request["candidates"]]
+    return {"context": requests[0]["context"], "candidates": [candidates[i % len(candidates)] for i in range(count)]}
 
 
 def refused_requests(base: Request, schema: Schema, max_candidates: int) -> Iterator[tuple[bytes, str]]:
@@ -169,14 +195,21 @@ def _mistyped(request: Request, feature: Feature) -> bool:
     return feature.invalid.policy == "error"
 
 
+def _wrapped(feature: Feature, value: object) -> object:
+    """The value in the form that the feature takes."""
+    if feature.vector is not None:
+        return [value] * feature.vector.length
+    return [value] if feature.list else value
+
+
 def _too_large(request: Request, feature: Feature) -> bool:
     value: Any = {"int64": 2**63, "timestamp": -(2**63) - 1, "float32": 3.5e38}.get(feature.dtype)
-    _place_of(request, feature)[feature.name] = [value] if feature.list else value
+    _place_of(request, feature)[feature.name] = _wrapped(feature, value)
     return value is not None and feature.invalid.policy == "error" and feature.group is None
 
 
 def _not_finite(request: Request, feature: Feature) -> bool:
-    _place_of(request, feature)[feature.name] = ["NaN"] if feature.list else "NaN"
+    _place_of(request, feature)[feature.name] = _wrapped(feature, "NaN")
     return (
         feature.dtype in ("float32", "float64")
         and not feature.nonfinite
@@ -186,8 +219,26 @@ def _not_finite(request: Request, feature: Feature) -> bool:
 
 
 def _lone_surrogate(request: Request, feature: Feature) -> bool:
-    _place_of(request, feature)[feature.name] = ["\ud800"] if feature.list else "\ud800"
+    _place_of(request, feature)[feature.name] = _wrapped(feature, "\ud800")
     return feature.dtype == "string" and feature.invalid.policy == "error" and feature.group is None
+
+
+def _wrong_length(request: Request, feature: Feature) -> bool:
+    if feature.vector is None:
+        return False
+    value: Any = 0
+    _place_of(request, feature)[feature.name] = [value] * (feature.vector.length + 1)
+    return feature.invalid.policy == "error"
+
+
+def _not_known(request: Request, feature: Feature) -> bool:
+    """An unseen value that the graph counts."""
+    value: Any = _UNSEEN if feature.dtype == "string" else _INTEGERS[0] + 12_345
+    place = _place_of(request, feature)
+    if feature.unseen.policy != "error" or (feature.group is not None and not place.get(feature.name)):
+        return False
+    place[feature.name] = [value, *(place.get(feature.name) or [])[1:]] if feature.list else value
+    return True
 
 
 def _uneven(request: Request, feature: Feature) -> bool:
@@ -206,4 +257,6 @@ _REFUSALS: dict[str, Callable[[Request, Feature], bool]] = {
     "non_finite": _not_finite,
     "invalid_string": _lone_surrogate,
     "length_mismatch": _uneven,
+    "wrong_length": _wrong_length,
+    "unseen_value": _not_known,
 }

@@ -1,8 +1,8 @@
-"""From a trained run to a bundle that has proved itself."""
+"""From a source to a bundle that has proved itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,33 +14,32 @@ from twinrank.export.bundle import (
     Content,
     Draft,
     Evidence,
-    FloatArray,
     Head,
-    HistogramBuilder,
-    Histograms,
-    Runner,
-    SessionSettings,
     bundle_files,
     host_class,
-    lookups_of,
     open_bundle,
-    operators,
     read_manifest,
     runtime_release,
+    sweep,
     versions_of,
     write_bundle,
 )
-from twinrank.export.graph._compose import SCORE, compose, forbidden_operators, output_name
-from twinrank.export.graph._errors import ExportError
-from twinrank.export.graph._goldens import GoldenMaker, choose_goldens
+from twinrank.export.graph import _edges as edges
+from twinrank.export.graph._compose import SCORE, compose, output_name
+from twinrank.export.graph._errors import ExportError, Finding
+from twinrank.export.graph._executor import Executor
+from twinrank.export.graph._goldens import GoldenMaker, choose_goldens, fullest
 from twinrank.export.graph._invariance import check_invariance
+from twinrank.export.graph._lint import few_requests, judge, lint
 from twinrank.export.graph._reference import measure_reference
+from twinrank.export.graph._requests import Samples, read_samples
+from twinrank.export.graph._rewriting import rewritten
 from twinrank.export.graph._slates import Blocks, size_of, take
-from twinrank.export.graph._source import source_digest, tool_versions
-from twinrank.export.graph._tables import Tables
+from twinrank.export.graph._source import ExportSource, source_digest, source_of_run, tool_versions
 from twinrank.export.graph._summary import transforms_summary
-from twinrank.export.graph._trace import TRACED_CANDIDATES, trace
-from twinrank.training.schema import Packing, ScoringError, pack, read_request
+from twinrank.export.graph._tables import Tables
+from twinrank.export.graph._trace import TRACED_CANDIDATES
+from twinrank.training.schema import Packing, pack, read_request
 
 if TYPE_CHECKING:
     from twinrank.training.run import TrainedRun
@@ -50,184 +49,198 @@ Progress = Callable[[str], None]
 
 
 def export_run(
-    run: TrainedRun, models_dir: Path | str, *, version: int | None = None, progress: Progress | None = None
+    run: TrainedRun,
+    models_dir: Path | str,
+    *,
+    version: int | None = None,
+    progress: Progress | None = None,
+    allow: Mapping[str, str] | None = None,
 ) -> Path:
-    """Exports a trained run, proves it, and writes it as ``<models_dir>/<name>/<version>``.
+    """Exports a trained run; see `export_source`."""
+    return export_source(source_of_run(run, allow), models_dir, version=version, progress=progress)
 
-    The same run on one host class gives the same bytes. If the newest version was made from exactly this run, by this
-    code and these libraries on this host class, it is opened again and no version is added.
+
+def export_source(
+    source: ExportSource, models_dir: Path | str, *, version: int | None = None, progress: Progress | None = None
+) -> Path:
+    """Exports a model, proves it, and writes it as ``<models_dir>/<name>/<version>``.
+
+    The same source on one host class gives the same bytes. If the newest version was made from exactly this source, by
+    this code and these libraries on this host class, it is opened again and no version is added.
 
     Args:
-        run: what training left.
+        source: schema, transforms, module or file, and sample requests.
         models_dir: the folder of all models; made if it does not exist.
         version: a version that does not exist yet; None takes the next one.
-        progress: told each step.
+        progress: told each step, and what a person should know.
 
     Returns:
         The bundle's directory; it opens as ``verified-bits`` on this host.
 
     Raises:
-        ExportError: if the run cannot become a bundle; nothing was written.
+        ExportError: with everything found, if the source cannot become a bundle; nothing was written.
         FileExistsError: if ``version`` exists with other content.
         BundleError: if what was made does not open; nothing was left behind.
     """
     tell = progress or _silent
     models = Path(models_dir)
-    existing = versions_of(models / run.name)
+    existing = versions_of(models / source.name)
     number = version if version is not None else (existing[-1] + 1 if existing else 1)
-    candidate = models / run.name / str(version if version is not None else number - 1)
-    source = source_digest(run)
-    if _made_from(candidate, source):
-        tell(f"version {candidate.name} was made from exactly this run: opening it again")
+    candidate = models / source.name / str(version if version is not None else number - 1)
+    digest = source_digest(source)
+    if _made_from(candidate, digest):
+        tell(f"version {candidate.name} was made from exactly this {_word(source)}: opening it again")
+        sweep(candidate.parent)
         open_bundle(candidate)
         return candidate
     if number in existing:
-        raise FileExistsError(f"{models / run.name / str(number)} exists, and nothing in a bundle changes")
-    files = build_files(run, source=source, progress=tell, scratch=models / run.name)
+        raise FileExistsError(f"{models / source.name / str(number)} exists, and nothing in a bundle changes")
+    files = build_files(source, digest=digest, progress=tell, scratch=models / source.name)
     tell("writing, and opening what was written")
-    return write_bundle(models, run.name, number, files, verify=open_bundle)
+    return write_bundle(models, source.name, number, files, verify=open_bundle)
 
 
-def build_files(run: TrainedRun, *, source: str, progress: Progress, scratch: Path | None = None) -> dict[str, Content]:
-    """Every file of the run's bundle by relative path, its evidence measured on this host.
+def build_files(
+    source: ExportSource, *, digest: str, progress: Progress, scratch: Path | None = None
+) -> dict[str, Content]:
+    """Every file of the source's bundle by relative path, its evidence measured on this host.
 
     Args:
-        run: what training left.
-        source: its ``source_digest``.
+        source: what to export.
+        digest: its ``source_digest``.
         progress: told each step.
         scratch: where a temporary copy of large weights may lie; None takes the system's temporary folder.
 
     Raises:
-        ExportError: if the run cannot become a bundle.
+        ExportError: with everything found, if it cannot become a bundle.
     """
     with Tables(scratch) as tables:
-        return bundle_files(_draft(run, source, progress, tables))
+        return bundle_files(_draft(source, digest, progress, tables))
 
 
-def _draft(run: TrainedRun, source: str, progress: Progress, tables: Tables) -> Draft:
-    packing = Packing.of(run.schema)
-    outputs = (*run.heads, SCORE)
-    progress("reading the run's requests")
-    slates, seen = _slates(run, packing)
-    progress(f"tracing the module at {TRACED_CANDIDATES} candidates")
-    model = build_graph(run, slates[0], packing, tables)
-    progress("opening the graph")
-    execute = _executor(model, outputs, tables)
-    progress("comparing with the torch module")
-    reference = measure_reference(execute, run.module, run.front, slates, outputs)
-    progress("proving batch invariance")
-    invariance = check_invariance(execute, model, packing, slates, outputs, run.max_candidates, tables.folder)
+def _draft(source: ExportSource, digest: str, progress: Progress, tables: Tables) -> Draft:
+    packing = Packing.of(source.schema)
+    outputs = (*source.heads, SCORE)
+    for note in source.back.notes:
+        progress(note)
+    progress("reading the sample requests")
+    samples = read_samples(source.requests, source.front, source.max_candidates, strict=source.strict, tell=progress)
+    findings = few_requests(samples.slates, packing)
+    try:
+        progress("tracing the module" if source.back.kind == "torch" else "fitting the graph to the schema")
+        plain = build_graph(source, samples.slates[0], tables)
+        findings += lint(plain)
+        # What cannot run need not be measured.
+        if any(finding.name in ("operator_forbidden", "training_mode") for finding in findings):
+            raise ExportError.of(findings)
+        progress("rewriting what depends on the number of candidates")
+        model, applied = rewritten(plain, packing, samples.slates, outputs, tables, progress)
+        for entry in applied:
+            progress(f"  {entry.rewrite}: {entry.node}: {entry.detail}")
+        execute = Executor(model, outputs, tables)
+        progress("proving batch invariance")
+        invariance = check_invariance(
+            execute, model, packing, samples.slates, outputs, source.max_candidates, tables.folder
+        )
+        progress(f"comparing with the {'torch module' if source.back.kind == 'torch' else 'original file'}")
+        reference = measure_reference(
+            execute,
+            source.back,
+            source.front,
+            samples.slates,
+            outputs,
+            edges=_edge_slates(samples, source, packing),
+            max_candidates=source.max_candidates,
+            # A score that depends on the slate means something for the slate as it is only.
+            whole=bool(invariance.findings),
+        )
+    except ExportError as e:
+        raise (e.after(findings) if findings and e.findings[: len(findings)] != tuple(findings) else e) from e
+    allowed = judge((*findings, *reference.findings, *invariance.findings), source.allow, progress)
     progress("choosing goldens")
-    maker = GoldenMaker(execute, run.schema, run.max_candidates, [reference.scales[name] for name in outputs])
-    goldens = choose_goldens(maker, run.requests, run.schema, run.max_candidates)
+    maker = GoldenMaker(execute, source.schema, source.max_candidates, [reference.scales[name] for name in outputs])
+    goldens = choose_goldens(maker, samples.requests, source.schema, source.max_candidates)
     return Draft(
-        name=run.name,
-        schema=run.schema,
-        heads=tuple(Head(name, output_name(name), "float32") for name in run.heads),
+        name=source.name,
+        schema=source.schema,
+        heads=tuple(Head(name, output_name(name), "float32") for name in source.heads),
         score=Head(SCORE, output_name(SCORE), "float32"),
         model=model,
         goldens=goldens,
-        evidence=Evidence(host_class(), reference.rows, reference.tolerances, invariance.sizes, invariance.compared),
+        evidence=Evidence(
+            host_class(),
+            reference.rows,
+            reference.tolerances,
+            invariance.sizes,
+            invariance.compared,
+            source=source.back.kind,
+            differing=invariance.differing,
+            allowed=allowed,
+        ),
         provenance={
-            **run.provenance,
+            **source.provenance,
             "export": {
-                "source": source,
+                "source": digest,
                 "traced_candidates": TRACED_CANDIDATES,
-                "transforms": transforms_summary(run.front.transforms, run.front.outputs),
+                "largest_golden": max(golden.expected.n for golden in goldens),
+                "requests": {"given": len(source.requests), "refused": samples.refused},
+                "rewrites": [entry.to_json() for entry in applied],
+                "transforms": transforms_summary(source.front.transforms, source.front.outputs),
                 "versions": tool_versions(),
             },
         },
-        max_candidates=run.max_candidates,
+        max_candidates=source.max_candidates,
         release=runtime_release(),
         weights=tables.weights_of(model),
-        statistics=seen.to_bytes(),
+        statistics=samples.histograms.to_bytes(),
     )
 
 
-def build_graph(run: TrainedRun, slate: Blocks, packing: Packing, tables: Tables | None = None) -> onnx.ModelProto:
-    """The run's slate graph: blocks in, ``head.<name>`` and ``score`` out.
+def build_graph(source: ExportSource, slate: Blocks, tables: Tables | None = None) -> onnx.ModelProto:
+    """The source's slate graph before any rewrite: blocks in, ``head.<name>``, ``score`` and ``unseen.*`` out.
 
     Args:
-        run: what training left.
-        slate: a real slate, which the module is traced with.
-        packing: the graph's inputs.
+        source: what to export.
+        slate: a real slate, which a module is traced with.
         tables: keeps large weights outside; None leaves them in the graph, which protobuf limits to 2 GiB.
 
     Raises:
-        ExportError: ``shape_baked_in``, ``operator_forbidden``, ``graph_refused``, ``outputs_differ_from_heads``.
+        ExportError: ``training_mode``, ``shape_baked_in``, ``graph_refused``, ``outputs_differ_from_heads``,
+            ``operator_forbidden``.
     """
-    if run.module.training:
-        raise ExportError("graph_refused", "the module is in training mode", "Call eval() before exporting")
-    outputs = (*run.heads, SCORE)
+    problems: Sequence[Finding] = source.back.findings()
+    if problems:
+        raise ExportError.of(problems)
+    outputs = (*source.heads, SCORE)
+    packing = Packing.of(source.schema)
     rows = np.arange(TRACED_CANDIDATES, dtype=np.int64) % size_of(slate, packing)
-    specs = run.front.outputs
-    back = trace(run.module, specs, run.front.encode(take(slate, rows, packing)), outputs, tables)
-    model = compose(run.front.to_onnx(), back, packing, specs, outputs)
-    opsets = {entry.domain: entry.version for entry in model.opset_import}
-    permitted = [key for key in operators().allowed if operators().permits(*key, opsets.get(key[0], 0))]
-    forbidden = forbidden_operators(model, permitted)
-    if forbidden:
-        raise ExportError(
-            "operator_forbidden",
-            f"the graph needs {', '.join(forbidden)}, which tests/contract/vectors/operators.json does not list",
-            "Write the module with operators that work in bounded time and on numbers only",
-        )
-    return model
+    specs = source.front.outputs
+    back = source.back.graph(specs, source.front.encode(take(slate, rows, packing)), outputs, tables)
+    return compose(source.front.to_onnx(), back, packing, specs, outputs)
 
 
-def _executor(
-    model: onnx.ModelProto, outputs: Sequence[str], tables: Tables
-) -> Callable[[Blocks], Sequence[FloatArray]]:
-    try:
-        runner = Runner(model.SerializeToString(deterministic=True), SessionSettings(), tables.folder)
-    except Exception as e:  # the runtime raises many types, none of them documented
-        raise ExportError("graph_refused", f"ONNX Runtime refuses the graph: {e}", "Report it with the run") from e
-
-    def execute(blocks: Blocks) -> Sequence[FloatArray]:
-        try:
-            found = runner.run(blocks)
-        except Exception as e:  # as above
-            raise ExportError(
-                "shape_baked_in",
-                f"the graph fails on blocks of shapes { {name: array.shape for name, array in blocks.items()} }: {e}",
-                "Keep sizes symbolic: no int(), item() or Python branch on n",
-            ) from e
-        for name, values in zip(outputs, found, strict=True):
-            if values.dtype != np.float32:
-                raise ExportError("outputs_differ_from_heads", f"output {name!r} is {values.dtype}", "Return float32")
-        return found
-
-    return execute
-
-
-def _slates(run: TrainedRun, packing: Packing) -> tuple[list[Blocks], Histograms]:
-    """The run's requests as blocks, those without candidates left out, and how the features are distributed in all."""
-    slates = []
-    looked_up = {name for lookup in lookups_of(run.front.to_onnx(), packing) for name in lookup.features}
-    histograms = HistogramBuilder(run.schema, looked_up)
-    for index, raw in enumerate(run.requests):
-        try:
-            request = read_request(raw, run.schema, max_candidates=run.max_candidates)
-        except ScoringError as e:
-            raise ExportError("no_request", f"request {index} is refused: {e.code}: {e.message}", "Train again") from e
-        blocks = pack(request, packing)
-        histograms.add(raw, request, blocks)
-        if request.n:
-            slates.append(blocks)
-    if not slates:
-        raise ExportError("no_request", "the run holds no request with a candidate", "Train again with sample requests")
-    return slates, histograms.build()
+def _edge_slates(samples: Samples, source: ExportSource, packing: Packing) -> list[Blocks]:
+    """Slates with empty, full and longer lists: the lengths at which what was traced may differ."""
+    base = fullest(samples.requests)
+    return [
+        pack(read_request(edges.dump(request), source.schema, max_candidates=source.max_candidates), packing)
+        for _, request in edges.list_requests(base, source.schema)
+    ]
 
 
 def _silent(step: str) -> None:
     del step
 
 
-def _made_from(path: Path, source: str) -> bool:
+def _word(source: ExportSource) -> str:
+    return "run" if source.strict else "source"
+
+
+def _made_from(path: Path, digest: str) -> bool:
     """Whether a bundle lies at ``path`` whose provenance names this source; a damaged one does not count."""
     try:
         provenance = read_manifest(path).document["provenance"]
     except BundleError:
         return False
     export = provenance.get("export")
-    return isinstance(export, dict) and export.get("source") == source
+    return isinstance(export, dict) and export.get("source") == digest

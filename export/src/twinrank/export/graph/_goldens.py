@@ -1,13 +1,14 @@
 """Which requests a bundle carries as its proof, and what each gives here."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from twinrank.export.bundle import Expectation, FloatArray, Golden, order_of
+from twinrank.export.bundle import Expectation, Golden, order_of
 from twinrank.export.graph import _edges as edges
 from twinrank.export.graph._errors import ExportError
+from twinrank.export.graph._executor import Executor
 from twinrank.export.graph._slates import Blocks
 from twinrank.training.schema import Feature, Packing, Schema, ScoringError, pack, read_request
 
@@ -16,6 +17,8 @@ _REAL = 10
 _REAL_CANDIDATES = 40
 # Two host classes may disagree about a value far outside what was measured, so such an edge proves nothing there.
 _OUT_OF_SCALE = 4.0
+# A slate of max_candidates is a golden only below this: every load reads and scores it.
+_LARGEST_BYTES = 4 * 10**6
 
 
 class GoldenMaker:
@@ -30,7 +33,7 @@ class GoldenMaker:
 
     def __init__(
         self,
-        run: Callable[[Blocks], Sequence[FloatArray]],
+        run: Executor,
         schema: Schema,
         max_candidates: int,
         scales: Sequence[float],
@@ -69,11 +72,13 @@ class GoldenMaker:
         """The golden of a request that must be refused.
 
         Raises:
-            ExportError: ``golden_unexpected`` if the schema's own reader does not refuse it with that code.
+            ExportError: ``golden_unexpected`` if neither the schema's own reader nor the graph's counts of unseen
+                values refuse it with that code.
         """
         try:
-            read_request(raw, self._schema, max_candidates=self._max_candidates)
-            found = "no error"
+            request = read_request(raw, self._schema, max_candidates=self._max_candidates)
+            counted = request.n and any(counts.any() for counts in self._run.unseen(pack(request, self._packing)))
+            found = "unseen_value" if counted else "no error"
         except ScoringError as e:
             found = e.code
         if found != code:
@@ -107,11 +112,27 @@ def choose_goldens(
         short = len(request["candidates"]) <= _REAL_CANDIDATES
         goldens.append(maker.scored(raw if short else edges.dump(edges.cut(request, _REAL_CANDIDATES))))
     goldens.append(maker.scored(max(filled, key=lambda pair: len(pair[1]["candidates"]))[0]))
-    base = max((request for _, request in filled), key=_fullness)
+    goldens += _largest(maker, [request for _, request in filled], max_candidates)
+    base = fullest(requests)
     goldens += [maker.scored(edges.dump(request)) for _, request in edges.list_requests(base, schema)]
     goldens += _edge_goldens(maker, base, schema)
     goldens += [maker.refused(raw, code) for raw, code in edges.refused_requests(base, schema, max_candidates)]
     return tuple(goldens)
+
+
+def _largest(maker: GoldenMaker, requests: Sequence[edges.Request], max_candidates: int) -> list[Golden]:
+    """A golden of ``max_candidates`` candidates, where that is small enough."""
+    sample = maker.scored(edges.dump(edges.largest_request(list(requests), min(max_candidates, 64))))
+    values = (*sample.expected.inputs, *sample.expected.outputs)
+    size = len(sample.request) + sum(array.nbytes for array in values)
+    if size * max_candidates > _LARGEST_BYTES * sample.expected.n:
+        return []
+    return [maker.scored(edges.dump(edges.largest_request(list(requests), max_candidates)))]
+
+
+def fullest(requests: Sequence[bytes]) -> edges.Request:
+    """The request that fills most of the schema, of those with a candidate."""
+    return max((request for raw in requests if (request := json.loads(raw))["candidates"]), key=_fullness)
 
 
 def _fullness(request: edges.Request) -> int:

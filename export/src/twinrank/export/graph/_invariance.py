@@ -1,7 +1,7 @@
 """Batch invariance: a candidate's bits depend neither on who else is in the slate nor on its place in it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,9 @@ import onnx
 from numpy.typing import NDArray
 
 from twinrank.export.bundle import Array, FloatArray, Runner, SessionSettings, canonical_bits
-from twinrank.export.graph._errors import ExportError
-from twinrank.export.graph._slates import Blocks, joined, size_of, take, with_candidates
+from twinrank.export.graph._compose import output_name, reads
+from twinrank.export.graph._errors import ExportError, Finding
+from twinrank.export.graph._slates import Blocks, pool, size_of, take
 from twinrank.training.schema import Packing
 
 # One, the sizes around SIMD widths and panel heights, primes, and what a slate usually is.
@@ -21,15 +22,28 @@ _CONTEXTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Invariance:
-    """What was tested, all of it without a differing bit.
+    """What was tested.
 
     Attributes:
         sizes: slate sizes, ascending; the last is the largest slate.
         compared: values compared.
+        differing: of these, how many have other bits.
+        findings: ``batch_variant``, one for each node that is to blame.
     """
 
     sizes: tuple[int, ...]
     compared: int
+    differing: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass
+class _Seen:
+    """What has been compared, and per output the first slate that differed: pool, rows, row."""
+
+    compared: int = 0
+    differing: int = 0
+    first: dict[str, tuple[Blocks, NDArray[np.int64], int]] = field(default_factory=dict)
 
 
 def check_invariance(
@@ -53,32 +67,39 @@ def check_invariance(
         folder: where the weights lie that the model keeps outside, if any.
 
     Raises:
-        ExportError: ``batch_variant``, naming the output and the first node whose row depends on the slate.
+        ExportError: ``shape_baked_in`` if an output does not have one value a candidate.
     """
     by_size = sorted(slates, key=lambda slate: size_of(slate, packing))
     largest = size_of(by_size[-1], packing)
     contexts = [by_size[i] for i in sorted({round(i) for i in np.linspace(0, len(by_size) - 1, _CONTEXTS)})]
-    compared = 0
+    seen = _Seen()
     for index, context in enumerate(contexts):
-        pool = _pool(context, by_size[::-1], packing, max(_POOL, largest) if index == 0 else _POOL)
-        total = size_of(pool, packing)
-        whole = run(pool)
-        for rows in _slates_of(total, index):
-            compared += _compare(run, model, packing, pool, whole, rows, outputs, folder)
+        whole = pool(context, by_size[::-1], packing, max(_POOL, largest) if index == 0 else _POOL)
+        expected = run(whole)
+        for rows in _slates_of(size_of(whole, packing), index):
+            _compare(seen, run, packing, whole, expected, rows, outputs)
     top = max(max_candidates, largest)
-    pool = _pool(contexts[0], by_size[::-1], packing, top)
-    first = run(take(pool, np.arange(min(top, _POOL), dtype=np.int64), packing))
-    compared += _compare(run, model, packing, pool, first, np.arange(top, dtype=np.int64), outputs, folder)
-    return Invariance(tuple(sorted({*SIZES, largest, top})), compared)
+    whole = pool(contexts[0], by_size[::-1], packing, top)
+    expected = run(take(whole, np.arange(min(top, _POOL), dtype=np.int64), packing))
+    _compare(seen, run, packing, whole, expected, np.arange(top, dtype=np.int64), outputs)
+    findings = _variant(seen, model, packing, folder)
+    return Invariance(tuple(sorted({*SIZES, largest, top})), seen.compared, seen.differing, tuple(findings))
 
 
-def _pool(context: Blocks, slates: Sequence[Blocks], packing: Packing, count: int) -> Blocks:
-    """``count`` candidates of the slates, over again if need be, under one context."""
-    parts: list[Blocks] = []
-    while sum(size_of(part, packing) for part in parts) < count:
-        parts.append(slates[len(parts) % len(slates)])
-    pool = with_candidates(context, joined(parts, packing), packing)
-    return take(pool, np.arange(count, dtype=np.int64), packing)
+def quick_differences(run: Callable[[Blocks], Sequence[FloatArray]], packing: Packing, slates: Sequence[Blocks]) -> int:
+    """How many values differ between one slate of 64 and slates of 1, 2, 3, 5 and 33 candidates of it."""
+    context = max(slates, key=lambda slate: size_of(slate, packing))
+    whole = pool(context, slates, packing, 64)
+    expected = run(whole)
+    differing = 0
+    for size in (1, 2, 3, 5, 33):
+        for start in range(0, 64, size):
+            rows = np.arange(start, min(start + size, 64), dtype=np.int64)
+            for left, right in zip(expected, run(take(whole, rows, packing)), strict=True):
+                if left[rows].shape != right.shape:
+                    return 64 * len(expected)
+                differing += int((canonical_bits(left[rows]) != canonical_bits(right)).sum())
+    return differing
 
 
 def _slates_of(total: int, seed: int) -> Iterator[NDArray[np.int64]]:
@@ -95,53 +116,53 @@ def _slates_of(total: int, seed: int) -> Iterator[NDArray[np.int64]]:
 
 
 def _compare(
+    seen: _Seen,
     run: Callable[[Blocks], Sequence[FloatArray]],
-    model: onnx.ModelProto,
     packing: Packing,
-    pool: Blocks,
-    whole: Sequence[FloatArray],
+    whole: Blocks,
+    expected: Sequence[FloatArray],
     rows: NDArray[np.int64],
     outputs: Sequence[str],
-    folder: Path | None,
-) -> int:
-    slate = take(pool, rows, packing)
-    known = rows < len(whole[0])
-    for name, expected, actual in zip(outputs, whole, run(slate), strict=True):
-        if actual.shape != (len(rows),):
+) -> None:
+    known = rows < len(expected[0])
+    for name, left, right in zip(outputs, expected, run(take(whole, rows, packing)), strict=True):
+        if right.shape != (len(rows),):
             raise ExportError(
                 "shape_baked_in",
-                f"output {name!r} is {list(actual.shape)} for {len(rows)} candidates",
+                f"output {name!r} is {list(right.shape)} for {len(rows)} candidates",
                 "Keep sizes symbolic: no int(), item() or Python branch on n",
             )
-        differs = canonical_bits(expected[rows[known]]) != canonical_bits(actual[known])
+        differs = canonical_bits(left[rows[known]]) != canonical_bits(right[known])
+        seen.compared += int(known.sum())
         if differs.any():
-            row = int(np.flatnonzero(differs)[0])
-            raise _variant(model, packing, pool, rows, row, name, folder)
-    return int(known.sum()) * len(outputs)
+            seen.differing += int(differs.sum())
+            seen.first.setdefault(name, (whole, rows, int(np.flatnonzero(differs)[0])))
 
 
-def _variant(
-    model: onnx.ModelProto,
-    packing: Packing,
-    pool: Blocks,
-    rows: NDArray[np.int64],
-    row: int,
-    output: str,
-    folder: Path | None,
-) -> ExportError:
-    candidate = int(rows[row])
-    blame = first_variant_node(model, pool, take(pool, rows, packing), candidate, row, folder)
-    where = (
-        f"the first node that depends on the slate is {blame}" if blame else "no node shows it outside the fused graph"
-    )
-    sizes = f"a slate of {len(rows)} than in one of {size_of(pool, packing)}"
-    return ExportError(
-        "batch_variant",
-        f"output {output!r} of candidate {candidate} has other bits in {sizes}; {where}",
-        "Products of candidates with what the context computes need two rows at least (append one, slice it off); sums "
-        "over a middle axis become a batched product; Log, Softplus, Elu, Sin and Cos run on lengths padded to a "
-        "multiple of 16",
-    )
+def _variant(seen: _Seen, model: onnx.ModelProto, packing: Packing, folder: Path | None) -> Iterator[Finding]:
+    """One finding for each node that is to blame, with the outputs that it spoils."""
+    blamed: dict[str, list[str]] = {}
+    where: dict[str, str] = {}
+    for output, (whole, rows, row) in seen.first.items():
+        candidate = int(rows[row])
+        part = take(whole, rows, packing)
+        node = first_variant_node(model, whole, part, candidate, row, folder, output_name(output)) or ""
+        blamed.setdefault(node, []).append(output)
+        where.setdefault(
+            node,
+            f"candidate {candidate} has other bits in a slate of {len(rows)} than in one of {size_of(whole, packing)}",
+        )
+    for node, spoilt in blamed.items():
+        named = ", ".join(repr(output) for output in spoilt)
+        shown = f"the first node that depends on the slate is {node}" if node else "no node shows it before fusion"
+        yield Finding(
+            "batch_variant",
+            node,
+            f"output {named}: {where[node]}; {shown}; {seen.differing} of {seen.compared} values differ in all",
+            "A score may not depend on the other candidates: no sum, softmax, sort or norm over the slate. What only "
+            "rounds differently: products of candidates with what the context computes need two rows at least, sums "
+            "over a middle axis become a batched product, functions with a scalar tail run on padded lengths",
+        )
 
 
 def first_variant_node(
@@ -151,6 +172,7 @@ def first_variant_node(
     left_row: int,
     right_row: int,
     folder: Path | None = None,
+    output: str | None = None,
 ) -> str | None:
     """The first node, in the graph's order, whose values for one candidate differ between two slates, if one does.
 
@@ -161,6 +183,7 @@ def first_variant_node(
         left_row: where the candidate stands in the first.
         right_row: where it stands in the second.
         folder: where the weights lie that the model keeps outside, if any.
+        output: an output of the graph: only nodes that it is computed from are looked at; None looks at all.
     """
     names = [name for node in model.graph.node for name in node.output if name]
     probe = onnx.ModelProto()
@@ -170,11 +193,21 @@ def first_variant_node(
     runner = Runner(probe.SerializeToString(), SessionSettings(), folder)
     n_left, n_right = len(_leading(model, left)), len(_leading(model, right))
     first, second = (dict(zip(runner.outputs, runner.run(blocks), strict=True)) for blocks in (left, right))
+    needed = _ancestors(model, output) if output is not None else set(names)
     for node in model.graph.node:
         for name in node.output:
-            if name and _row_differs(first[name], second[name], n_left, n_right, left_row, right_row):
+            if name in needed and _row_differs(first[name], second[name], n_left, n_right, left_row, right_row):
                 return f"{node.name} ({node.op_type})"
     return None
+
+
+def _ancestors(model: onnx.ModelProto, output: str) -> set[str]:
+    """The tensors that an output is computed from, itself included."""
+    needed = {output}
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            needed |= reads(node)
+    return needed
 
 
 def _leading(model: onnx.ModelProto, blocks: Blocks) -> Array:

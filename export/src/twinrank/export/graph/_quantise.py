@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from twinrank.export.bundle import order_of
+from twinrank.export.graph._back import TorchBack
 from twinrank.export.graph._compose import SCORE
 from twinrank.export.graph._errors import ExportError
-from twinrank.export.graph._reference import module_outputs
-from twinrank.export.graph._slates import Blocks, size_of
-from twinrank.training.schema import Packing, ScoringError, pack, read_request
-
-if TYPE_CHECKING:
-    from twinrank.training.run import TrainedRun
+from twinrank.export.graph._reference import reference_outputs
+from twinrank.export.graph._slates import Blocks
+from twinrank.export.graph._source import ExportSource
+from twinrank.training.schema import ScoringError, pack, read_request
 
 MIN_ROWS = 1000
 """Smaller tables are left alone: they save nothing that anybody notices."""
@@ -90,25 +90,29 @@ class QuantisedEmbedding(torch.nn.Module):
         return values * torch.nn.functional.embedding(ids, self.scale)
 
 
-def quantise_run(run: TrainedRun, min_rows: int = MIN_ROWS) -> TrainedRun:
-    """The run with int8 tables in place of its large embeddings, which all evidence is then about.
+def quantise_tables(source: ExportSource, min_rows: int = MIN_ROWS) -> ExportSource:
+    """The source with int8 tables in place of its large embeddings, which all evidence is then about.
 
-    Scores of the two modules are compared on the run's requests; what was found stands in
+    Scores of the two modules are compared on the sample requests; what was found stands in
     ``provenance["quantisation"]``: the tables, the largest and the mean absolute difference of the score, the share of
     the ten best candidates that stay among the ten best (mean over requests), and the share of requests whose first
-    stays first. The given run and its module are not changed, and other weights are shared with it.
+    stays first. The given source and its module are not changed, and other weights are shared with it.
 
     Args:
-        run: what training left; its module is in eval mode.
+        source: a torch module in eval mode and what belongs to it.
         min_rows: embeddings of at least so many rows are quantised, if they are at least 4 wide.
 
     Raises:
-        ExportError: ``not_quantisable`` if no table is large enough, one is not float32 or not finite or renormalised
-            when read, or the module reads a table otherwise than by looking up rows; ``no_request``.
+        ExportError: ``not_quantisable`` if the source is no torch module, if no table is large enough, if one is not
+            float32 or not finite or renormalised when read, or if the module reads a table otherwise than by looking
+            up rows; ``no_request``.
     """
+    back = source.back
+    if not isinstance(back, TorchBack):
+        raise _refusal("the source is an ONNX file, whose tables are what they are", "Quantise before converting")
     chosen = {
         name: part
-        for name, part in run.module.named_modules()
+        for name, part in back.module.named_modules()
         if type(part) is torch.nn.Embedding and part.num_embeddings >= min_rows and part.embedding_dim >= _MIN_WIDTH
     }
     if not chosen:
@@ -118,17 +122,19 @@ def quantise_run(run: TrainedRun, min_rows: int = MIN_ROWS) -> TrainedRun:
         )
     for name, part in chosen.items():
         _check(name, part)
-    memo: dict[int, Any] = {id(tensor): tensor for tensor in (*run.module.parameters(), *run.module.buffers())}
+    memo: dict[int, Any] = {id(tensor): tensor for tensor in (*back.module.parameters(), *back.module.buffers())}
     memo |= {id(part): QuantisedEmbedding(part.weight) for part in chosen.values()}
-    module = copy.deepcopy(run.module, memo)
+    module = copy.deepcopy(back.module, memo).eval()
     tables = [QuantisedTable(name, part.num_embeddings, part.embedding_dim) for name, part in chosen.items()]
     quantisation = {
         "kind": "int8",
         "min_rows": min_rows,
         "tables": [table.to_json() for table in tables],
-        **_loss(run, module.eval()),
+        **_loss(source, back, back.with_module(module)),
     }
-    return dataclasses.replace(run, module=module, provenance={**run.provenance, "quantisation": quantisation})
+    return dataclasses.replace(
+        source, back=back.with_module(module), provenance={**source.provenance, "quantisation": quantisation}
+    )
 
 
 def _quantised(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -156,17 +162,17 @@ def _check(name: str, part: torch.nn.Embedding) -> None:
         raise _refusal(f"table {name!r} holds a NaN or an infinity", "Look at the training")
 
 
-def _loss(run: TrainedRun, module: torch.nn.Module) -> dict[str, object]:
-    """How far the quantised module's scores and orders are from the float module's, over the run's requests."""
-    outputs = (*run.heads, SCORE)
-    slates = _slates(run)
+def _loss(source: ExportSource, exact: TorchBack, rounded: TorchBack) -> dict[str, object]:
+    """How far the quantised module's scores and orders are from the float module's, over the sample requests."""
+    outputs = (*source.heads, SCORE)
     differences: list[float] = []
     kept: list[float] = []
     first = 0
+    slates = _slates(source)
     for slate in slates:
-        before = module_outputs(run.module, run.front, slate, outputs)[SCORE]
+        before = reference_outputs(exact, source.front, slate, outputs)[SCORE]
         try:
-            after = module_outputs(module, run.front, slate, outputs)[SCORE]
+            after = reference_outputs(rounded, source.front, slate, outputs)[SCORE]
         except AttributeError as e:
             raise _refusal(
                 f"the module reads a quantised table otherwise than by looking up rows ({e})",
@@ -186,15 +192,17 @@ def _loss(run: TrainedRun, module: torch.nn.Module) -> dict[str, object]:
     }
 
 
-def _slates(run: TrainedRun) -> Sequence[Blocks]:
-    packing = Packing.of(run.schema)
-    try:
-        requests = [read_request(raw, run.schema, max_candidates=run.max_candidates) for raw in run.requests]
-    except ScoringError as e:
-        raise ExportError("no_request", f"a request is refused: {e.code}: {e.message}", "Train again") from e
-    slates = [blocks for blocks in (pack(request, packing) for request in requests) if size_of(blocks, packing)]
+def _slates(source: ExportSource) -> Sequence[Blocks]:
+    packing = source.front.packing
+    slates = []
+    for raw in source.requests:
+        # What the schema refuses the export reports.
+        with contextlib.suppress(ScoringError):
+            request = read_request(raw, source.schema, max_candidates=source.max_candidates)
+            if request.n:
+                slates.append(pack(request, packing))
     if not slates:
-        raise ExportError("no_request", "the run holds no request with a candidate", "Train again with sample requests")
+        raise ExportError("no_request", "no sample request has a candidate", "Give requests with candidates")
     return slates
 
 

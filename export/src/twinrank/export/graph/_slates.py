@@ -39,3 +39,14 @@ def joined(slates: Sequence[Mapping[str, Array]], packing: Packing) -> Blocks:
         else np.concatenate([slate[block.name] for slate in slates])
         for block in packing.blocks
     }
+
+
+def pool(context: Blocks, slates: Sequence[Blocks], packing: Packing, count: int) -> Blocks:
+    """``count`` candidates of the slates, over again if need be, under one context."""
+    parts: list[Blocks] = []
+    held = 0
+    while held < count:
+        parts.append(slates[len(parts) % len(slates)])
+        held += size_of(parts[-1], packing)
+    whole = with_candidates(context, joined(parts, packing), packing)
+    return take(whole, np.arange(count, dtype=np.int64), packing)

@@ -1,24 +1,25 @@
-"""What an export is made from, as one digest: the run, the code, the libraries and the host class."""
+"""What an export is made from: schema, front graph, back half and requests; and all of it as one digest."""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
-import torch
-
 from twinrank.export.bundle import dump_document, host_class
+from twinrank.export.graph._back import Back, Part, TorchBack
+from twinrank.training.schema import Schema
+from twinrank.training.transforms import FrontGraph
 
 if TYPE_CHECKING:
     from twinrank.training.run import TrainedRun
 
 _TOOLS = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "torch")
 # What decides bytes; a change of the trainer shows in the weights and the provenance.
-_CODE = (
+CODE = (
     "twinrank.export.bundle",
     "twinrank.export.graph",
     "twinrank.training.models",
@@ -27,58 +28,85 @@ _CODE = (
 )
 
 
+@dataclass(frozen=True)
+class ExportSource:
+    """Everything that an export needs.
+
+    Attributes:
+        name: of the model.
+        front: from blocks to encoded tensors; it holds the schema.
+        back: from encoded tensors to heads and score.
+        heads: names without the score.
+        requests: raw sample requests, one line each; those that the schema refuses are listed and left out.
+        provenance: any JSON object; nothing of the wall clock or of this machine.
+        max_candidates: the largest slate that the model accepts.
+        allow: reasons by the names of findings that a person lets pass.
+        strict: whether a request that the schema refuses ends the export.
+    """
+
+    name: str
+    front: FrontGraph
+    back: Back
+    heads: tuple[str, ...]
+    requests: tuple[bytes, ...]
+    provenance: Mapping[str, object]
+    max_candidates: int
+    allow: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False
+
+    @property
+    def schema(self) -> Schema:
+        """The raw features."""
+        return self.front.schema
+
+
+def source_of_run(run: TrainedRun, allow: Mapping[str, str] | None = None) -> ExportSource:
+    """A training run as a source."""
+    return ExportSource(
+        name=run.name,
+        front=run.front,
+        back=TorchBack(run.module, CODE),
+        heads=run.heads,
+        requests=run.requests,
+        provenance=run.provenance,
+        max_candidates=run.max_candidates,
+        allow=allow or {},
+        strict=True,
+    )
+
+
 def tool_versions() -> dict[str, str]:
     """The libraries that decide what a graph looks like and computes."""
     return {name: metadata.version(name) for name in _TOOLS}
 
 
-def source_digest(run: TrainedRun) -> str:
-    """SHA-256, in hex, over everything that decides the bytes of the run's bundle on this host."""
+def source_digest(source: ExportSource) -> str:
+    """SHA-256, in hex, over everything that decides the bytes of the source's bundle on this host."""
     digest = hashlib.sha256()
-    for name, content in _parts(run):
+    for name, content in _parts(source):
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def _parts(run: TrainedRun) -> Iterator[tuple[str, bytes | memoryview]]:
+def _parts(source: ExportSource) -> Iterator[Part]:
     facts = {
-        "name": run.name,
-        "heads": list(run.heads),
-        "max_candidates": run.max_candidates,
-        "provenance": run.provenance,
-        "schema": run.schema.to_json(),
+        "name": source.name,
+        "heads": list(source.heads),
+        "max_candidates": source.max_candidates,
+        "provenance": dict(source.provenance),
+        "schema": source.schema.to_json(),
+        "allow": dict(source.allow),
         "tools": tool_versions(),
         "host_class": host_class(),
-        # Arguments that are no weights (a score's weights, say) show in no other part.
-        "module": [(name, type(part).__qualname__, repr(_plain(part))) for name, part in run.module.named_modules()],
     }
     yield "facts", dump_document(facts)
-    yield "front", run.front.to_onnx().SerializeToString(deterministic=True)
-    for name, tensor in sorted(run.module.state_dict().items()):
-        # A view: a table may be half of this machine's memory.
-        content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
-        yield f"weight {name} {tensor.dtype} {list(tensor.shape)}", content
-    for index, request in enumerate(run.requests):
+    yield "front", source.front.to_onnx().SerializeToString(deterministic=True)
+    yield from source.back.parts()
+    for index, request in enumerate(source.requests):
         yield f"request {index}", request
-    for package in _CODE:
+    for package in CODE:
         yield from _code(resources.files(package), package)
-    foreign = {type(part) for part in run.module.modules() if not type(part).__module__.startswith(("torch.", *_CODE))}
-    for kind in sorted(foreign, key=lambda found: (found.__module__, found.__qualname__)):
-        yield f"class {kind.__qualname__}", inspect.getsource(kind).encode()
-
-
-def _plain(part: torch.nn.Module) -> list[tuple[str, object]]:
-    """A module's own settings: numbers, words and containers of such."""
-    return sorted((key, value) for key, value in vars(part).items() if _is_plain(value))
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, tuple | list):
-        return all(_is_plain(item) for item in value)
-    if isinstance(value, dict):
-        return all(_is_plain(item) for pair in value.items() for item in pair)
-    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _code(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

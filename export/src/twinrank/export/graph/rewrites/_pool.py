@@ -1,4 +1,4 @@
-"""Sums and means over a middle axis become products with ones, whose bits do not depend on the batch."""
+"""Sums and means become products with ones, whose bits do not depend on the batch."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ import onnx
 from twinrank.export.graph.rewrites._rewrite import Applied, Editor
 from twinrank.export.graph.rewrites._view import Dim, View, attribute
 
+# Rows of so many values all begin at the same place of a vector register.
+_ALIGNED = 16
+
 
 @dataclass(frozen=True, slots=True)
 class PoolAsProduct:
-    """ReduceSum and ReduceMean of ``[n, L, E]`` over L become ``ones[1, L] @ [n, L, E]``.
+    """ReduceSum and ReduceMean of candidates over known neighbouring axes, not the candidates', become products.
 
-    ONNX Runtime 1.29.0 drops the leading axis of a slate of one and then adds along L in another order. Nothing
-    changes that is not a sum over known neighbouring axes between the candidates' and the last.
+    - ``[n, L, E]`` over L is ``ones[1, L] @ [n, L, E]``: ONNX Runtime 1.29.0 drops the leading axis of a slate of one
+      and then adds along L in another order.
+    - ``[n, W]`` over W is ``[n, W] @ ones[W, 1]`` where W is no multiple of 16: the kernel adds by vectors from the
+      first aligned address on, so what a row gives depends on where it lies in memory, and that on its place in the
+      slate.
     """
 
     name: str = "pool_as_product"
@@ -34,7 +40,7 @@ class PoolAsProduct:
             made = _product(node, view, editor)
             if made:
                 editor.replace(node, made)
-                done.append(Applied(self.name, node.name, f"{node.op_type} over a middle axis is a product with ones"))
+                done.append(Applied(self.name, node.name, f"{node.op_type} is a product with ones"))
         return done
 
 
@@ -47,7 +53,7 @@ def _product(node: onnx.NodeProto, view: View, editor: Editor) -> list[onnx.Node
         return []
     rank = len(shape)
     first, last = _span(axes.tolist(), rank)
-    if first < 1 or last > rank - 2:
+    if first < 1 or last > rank - 1:
         return []
     keep = bool(attribute(node, "keepdims", 1))
     out = node.output[0]
@@ -59,6 +65,19 @@ def _product(node: onnx.NodeProto, view: View, editor: Editor) -> list[onnx.Node
         made.append(editor.node(operator, inputs, editor.fresh(step), **attributes))
         return str(made[-1].output[0])
 
+    if last == rank - 1:
+        width = math.prod(dim for dim in pooled if isinstance(dim, int))
+        if not _known(pooled) or not _known(lead) or width % _ALIGNED == 0:
+            return []
+        if first != last:
+            flat: list[Any] = [-1, *lead, width]
+            source = add("Reshape", [source, editor.constant(flat, np.int64)])
+        value = add("MatMul", [source, editor.constant(np.ones((width, 1)), dtype)])
+        if node.op_type == "ReduceMean":
+            value = add("Div", [value, editor.constant(width, dtype)])
+        shape_out: list[Any] = [-1, *lead, *([1] * len(pooled) if keep else [])]
+        made.append(editor.node("Reshape", [value, editor.constant(shape_out, np.int64)], out))
+        return made
     if _known(pooled) and _known(rest) and _known(lead):
         length, width = math.prod(map(int, pooled)), math.prod(map(int, rest))  # type: ignore[arg-type]
         if rank != 3:

@@ -19,8 +19,9 @@ class SteadyProduct:
 
     - ``[n, K] @ [K, N]`` with a computed right side (leading ones are collapsed): one row of zeros is appended and cut
       off again, so that there are always two.
-    - the same with N = 1, a matrix-vector product whose order of additions depends on n: multiply and sum each row.
-    - ``[1, K] @ [K, n]``, the same turned around: multiply and sum each column.
+    - the same with N = 1, a matrix-vector product whose order of additions depends on n: multiply each row, and add
+      it up by a product with ones, which is packed.
+    - ``[1, K] @ [K, n]``, the same turned around.
     - a constant right side of more than two axes, all but two of them 1, is not packed: its shape becomes [K, N].
     """
 
@@ -77,12 +78,12 @@ def _matmul(node: onnx.NodeProto, view: View, editor: Editor) -> tuple[list[onnx
         if _is_longer(left, view):
             return [], ""
         if b[-1] == 1:
-            return _rowwise(node, a, editor)
+            return _rowwise(node, a[-1], dtype, editor)
         return one_row_more(node, a, dtype, editor)
     if view.depends_on_size(right) and not view.depends_on_size(left) and len(a) <= len(b):
         turned = a[-2] == 1 and all(dim == 1 for dim in (*a[:-2], *b[:-2])) and not isinstance(b[-1], int)
         if turned:
-            return _columnwise(node, len(b), editor)
+            return _columnwise(node, len(b), a[-1], dtype, editor)
     return [], ""
 
 
@@ -110,24 +111,30 @@ def _two_axes(node: onnx.NodeProto, b: Sequence[Dim], editor: Editor) -> tuple[l
     return [editor.node("MatMul", [node.input[0], flat.name], node.output[0])], "the constant right side has two axes"
 
 
-def _rowwise(node: onnx.NodeProto, a: Sequence[Dim], editor: Editor) -> tuple[list[onnx.NodeProto], str]:
+def _rowwise(
+    node: onnx.NodeProto, width: Dim, dtype: type[np.floating[Any]], editor: Editor
+) -> tuple[list[onnx.NodeProto], str]:
+    if not isinstance(width, int):
+        return [], ""
     step = f"{node.name}.row"
     vector = editor.node("Reshape", [node.input[1], editor.constant([-1], np.int64)], editor.fresh(step))
     terms = editor.node("Mul", [node.input[0], vector.name], editor.fresh(step))
-    summed = editor.node("ReduceSum", [terms.name, editor.constant([len(a) - 1], np.int64)], node.output[0], keepdims=1)
+    summed = editor.node("MatMul", [terms.name, editor.constant(np.ones((width, 1)), dtype)], node.output[0])
     return [vector, terms, summed], "a product with one computed column is a sum over each row"
 
 
-def _columnwise(node: onnx.NodeProto, rank: int, editor: Editor) -> tuple[list[onnx.NodeProto], str]:
+def _columnwise(
+    node: onnx.NodeProto, rank: int, width: Dim, dtype: type[np.floating[Any]], editor: Editor
+) -> tuple[list[onnx.NodeProto], str]:
+    if not isinstance(width, int):
+        return [], ""
     step = f"{node.name}.row"
-    axes = [*range(rank - 2), rank - 1, rank - 2]
-    rows = editor.node("Transpose", [node.input[1]], editor.fresh(step), perm=axes)
+    turn = [*range(rank - 2), rank - 1, rank - 2]
+    rows = editor.node("Transpose", [node.input[1]], editor.fresh(step), perm=turn)
     terms = editor.node("Mul", [rows.name, node.input[0]], editor.fresh(step))
-    summed = editor.node(
-        "ReduceSum", [terms.name, editor.constant([rank - 1], np.int64)], editor.fresh(step), keepdims=0
-    )
-    whole = editor.node("Unsqueeze", [summed.name, editor.constant([rank - 2], np.int64)], node.output[0])
-    return [rows, terms, summed, whole], "a product of one context row with the candidates is a sum over each of them"
+    summed = editor.node("MatMul", [terms.name, editor.constant(np.ones((width, 1)), dtype)], editor.fresh(step))
+    back = editor.node("Transpose", [summed.name], node.output[0], perm=turn)
+    return [rows, terms, summed, back], "a product of one context row with the candidates is a sum over each of them"
 
 
 def one_row_more(
