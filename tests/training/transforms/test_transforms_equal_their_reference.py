@@ -5,6 +5,7 @@ with a tolerance (2 units in the last place), because its logarithm belongs to t
 """
 
 import bisect
+import calendar
 import datetime
 import json
 import math
@@ -12,16 +13,18 @@ import struct
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import xxhash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twinrank.training.schema import Feature, ListSpec, Packing, Policy, Schema, pack, read_request
+from twinrank.training.schema import Feature, ListSpec, Packing, Policy, Schema, VectorSpec, pack, read_request
 from twinrank.training.transforms import (
     Bucketize,
     Clip,
     Cross,
+    CyclicTime,
     DayOfWeek,
     Elapsed,
     FrontGraph,
@@ -29,14 +32,19 @@ from twinrank.training.transforms import (
     HourOfDay,
     Log1p,
     Lookup,
+    Number,
     SequenceLength,
     SequenceMask,
     Standardise,
     State,
+    TimePart,
+    Vector,
     Vocabulary,
 )
+from twinrank.training.transforms._calendar import circle
 
 MIN, MAX = -(2**63), 2**63 - 1
+PARTS: tuple[Any, ...] = ("hour_of_day", "minute_of_day", "day_of_week", "day_of_year")
 OWN, THREE = Policy("own_row"), ListSpec(3, "last")
 SCHEMA = Schema(
     (
@@ -55,12 +63,42 @@ SCHEMA = Schema(
         Feature("new", "candidate", "bool", missing=OWN),
         Feature("made", "candidate", "timestamp", invalid=OWN),
         Feature("tags", "candidate", "string", ListSpec(3, "first"), missing=Policy("default", ())),
+        Feature("shop", "context", "int64", missing=OWN, invalid=Policy("default", 9), unseen=Policy("error")),
+        Feature("brand", "candidate", "string", missing=Policy("default", "c"), invalid=OWN, unseen=Policy("error")),
+        Feature("kind", "candidate", "string", missing=OWN, unseen=Policy("default", "")),
+        Feature(
+            "kinds",
+            "candidate",
+            "int64",
+            ListSpec(3, "last"),
+            missing=Policy("default", ()),
+            invalid=Policy("default", ()),
+            unseen=Policy("error"),
+        ),
+        Feature("words", "context", "string", THREE, "history", unseen=Policy("default", "b")),
+        Feature(
+            "face",
+            "candidate",
+            "float32",
+            vector=VectorSpec(3),
+            missing=Policy("default", (0.1, -1, 7)),
+            invalid=Policy("default", (1e-45, 0, -0.0)),
+        ),
+        Feature(
+            "wide", "context", "float64", vector=VectorSpec(2), nonfinite=True, missing=Policy("default", (1, "NaN"))
+        ),
+        Feature("ints", "candidate", "int64", vector=VectorSpec(2)),
     )
 )
 WORDS = ["a", "b", "c", "", "a\0", "\U0001f600", "e\u0301", "\u00e9"]
 ITEMS = Vocabulary("item", "string", ("b", "", "\U0001f600", "a\0"))
 USERS = Vocabulary("user", "string", ("u1", "u2"))
 CODES = Vocabulary("code", "int64", (0, MIN, MAX, -1, 5))
+SHOPS = Vocabulary("shop", "int64", (9, -4, MAX), 5)
+FEW = Vocabulary("few", "string", ("a", "b"))
+MORE = Vocabulary("more", "string", ("b", "c", "", "\U0001f600"), 3)
+ONES = Vocabulary("ones", "int64", (1, 2, 3), 1)
+BIG = 3.4028234663852886e38
 WEEK = 7 * 86_400_000
 TRANSFORMS = (
     Lookup("user", "user", USERS),
@@ -114,8 +152,35 @@ TRANSFORMS = (
     SequenceLength("codes_length", "codes"),
     State("item_state", "item"),
     State("tags_state", "tags"),
+    State("face_state", "face"),
+    Lookup("shop", "shop", SHOPS),
+    Lookup("brand", "brand", FEW),
+    Lookup("brand_again", "brand", MORE),
+    Lookup("brand_twice", "brand", MORE),
+    Lookup("kind", "kind", MORE),
+    Lookup("kinds", "kinds", ONES),
+    Lookup("words", "words", FEW),
+    Number("price_n", "price", "float32"),
+    Number("price_w", "price", "float64"),
+    Number("size_n", "size", "float64"),
+    Number("stars_n", "stars", "float64"),
+    Number("code_n", "code", "int64"),
+    Number("seen_at_n", "seen_at", "int64"),
+    Number("new_n", "new", "int64"),
+    Vector("face", "face"),
+    Vector("face_s", "face", (0.5, -1.0, 0.0), (2.0, 1e-3, 3.0), (-10.0, 10.0)),
+    Vector("face_c", "face", clip=(-0.5, 1.0)),
+    Vector("wide", "wide"),
+    Vector("wide_s", "wide", (0.1, 0.2), (0.3, 0.7), (-10.0, 10.0)),
+    Vector("ints", "ints"),
+    *(TimePart(f"now_{part}", "now", part) for part in PARTS),
+    *(TimePart(f"made_{part}", "made", part, 345) for part in PARTS),
+    *(TimePart(f"seen_{part}", "seen_at", part, -720) for part in PARTS),
+    *(CyclicTime(f"now_{part}_c", "now", part, 1080) for part in PARTS),
+    *(CyclicTime(f"made_{part}_c", "made", part) for part in PARTS),
 )
 FRONT = FrontGraph(SCHEMA, TRANSFORMS)
+COUNTER = ort.InferenceSession(FRONT.to_onnx().SerializeToString(), providers=["CPUExecutionProvider"])
 PACKING = Packing.of(SCHEMA)
 BAD: dict[str, str] = {"no": "value"}
 SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -134,12 +199,54 @@ def typed(feature: Feature, value: Any) -> Any:
     return int(value)
 
 
+def day_of_year(days: int) -> int:
+    """By counting: whole cycles of 400 years away, then year by year with the calendar module's leap years."""
+    days = (days + 719_162) % 146_097  # since 0001-01-01, from which 400 years repeat
+    year = 1
+    while days >= 365 + calendar.isleap(year):
+        days -= 365 + calendar.isleap(year)
+        year += 1
+    return days
+
+
+def time_part(transform: Any, time: int) -> int:
+    """Floor division of Python's unbounded integers, on local time."""
+    local = time + transform.offset_minutes * 60_000
+    days, within = divmod(local, 86_400_000)
+    if transform.part == "day_of_week":
+        return (days + 3) % 7
+    if transform.part == "day_of_year":
+        return day_of_year(days)
+    return within // {"hour_of_day": 3_600_000, "minute_of_day": 60_000}[transform.part]
+
+
+def point(transform: Any, time: int) -> list[float]:
+    """Sine and cosine by the C library; compared with a tolerance, the table itself has a test of its own."""
+    period = {"hour_of_day": 24, "minute_of_day": 1440, "day_of_week": 7, "day_of_year": 366}[transform.part]
+    angle = 2 * math.pi * time_part(transform, time) / period
+    return [math.sin(angle), math.cos(angle)]
+
+
+def vector_of(transform: Any, feature: Feature, row: dict[str, Any]) -> list[float]:
+    given_ = row.get(feature.name)
+    policy = feature.missing if given_ is None else feature.invalid if given_ is BAD else None
+    numbers = [typed(feature, value) for value in (given_ if policy is None else policy.value)]  # type: ignore[union-attr]
+    low, high = transform.clip
+    out = []
+    for index, number in enumerate(map(float, numbers)):
+        if transform.mean:
+            number = (number - transform.mean[index]) / transform.scale[index]
+        number = low if number < low else high if number > high else number
+        out.append(0.0 if math.isnan(number) else single(number))
+    return out
+
+
 def operand(feature: Feature, row: dict[str, Any]) -> Any:
     """A list of typed values, a typed value, or the word `missing` or `invalid` where that has a row of its own."""
     given_ = row.get(feature.name)
     if feature.list is not None:
         limit = feature.list.max_length
-        elements = given_ or []
+        elements = [] if given_ is None or given_ is BAD else given_
         cut = elements[:limit] if feature.list.keep == "first" else elements[max(0, len(elements) - limit) :]
         return [typed(feature, element) for element in cut]
     for word, policy, applies in (
@@ -175,6 +282,8 @@ def core(transform: Any, values: list[Any]) -> Any:
         return values[0] // 3_600_000 % 24
     if isinstance(transform, DayOfWeek):
         return (values[0] // 86_400_000 + 3) % 7
+    if isinstance(transform, TimePart):
+        return time_part(transform, values[0])
     number = float(values[0])
     if isinstance(transform, Standardise):
         number = (number - transform.mean) / transform.scale
@@ -196,21 +305,27 @@ def cell(transform: Any, values: list[Any]) -> Any:
             for other in TRANSFORMS
             if isinstance(other, Lookup) and other.vocabulary == transform.vocabulary
         ]
-        first = 1
+        spread = transform.vocabulary.oov_buckets
+        first = spread
         for word, policies in (("missing", [f.missing for f in sharing]), ("invalid", [f.invalid for f in sharing])):
             if any(policy.policy == "own_row" for policy in policies):
                 if values[0] == word:
                     return first
                 first += 1
         keys = [typed(features[0], entry) for entry in transform.vocabulary.entries]
-        return first + keys.index(values[0]) if values[0] in keys else 0
-    number = isinstance(transform, Standardise | Clip | Log1p)
+        unseen = features[0].unseen
+        if values[0] not in keys and unseen.policy == "default":
+            return first + keys.index(typed(features[0], unseen.value))
+        return first + keys.index(values[0]) if values[0] in keys else mix(values[0] % 2**64) % spread
+    number = isinstance(transform, Standardise | Clip | Log1p | Number)
     row = 0
     for word, policies in (("missing", [f.missing for f in features]), ("invalid", [f.invalid for f in features])):
         if any(policy.policy == "own_row" for policy in policies):
             if word in values:
                 return 0.0 if number else row
             row += 1
+    if isinstance(transform, Number):
+        return values[0]
     if not isinstance(transform, HashBuckets | Cross | Elapsed | HourOfDay | DayOfWeek) and features[0].nonfinite:
         if math.isnan(values[0]):
             return 0.0 if number else row
@@ -224,6 +339,11 @@ def encode(transform: Any, context: dict[str, Any], candidate: dict[str, Any]) -
     if isinstance(transform, State):
         given_ = rows[0].get(transform.feature)
         return 0 if given_ is None else 2 if given_ is BAD else 1
+    if isinstance(transform, Vector):
+        return vector_of(transform, features[0], rows[0])
+    if isinstance(transform, CyclicTime):
+        time = operand(features[0], rows[0])
+        return [0.0, 0.0] if isinstance(time, str) else point(transform, time)
     operands = [operand(feature, row) for feature, row in zip(features, rows, strict=True)]
     if isinstance(transform, SequenceLength):
         return len(operands[0])
@@ -251,6 +371,17 @@ SINGLES = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.sample
 STRINGS = st.sampled_from(WORDS)
 
 
+def unseen_count(feature: Feature, row: dict[str, Any]) -> int:
+    """How many kept values are missing from any vocabulary that reads the feature; nothing but what was sent counts."""
+    given_ = row.get(feature.name)
+    if given_ is None or given_ is BAD:
+        return 0
+    kept = operand(feature, row)
+    vocabularies = [t.vocabulary for t in TRANSFORMS if isinstance(t, Lookup) and t.feature == feature.name]
+    known = [{typed(feature, entry) for entry in vocabulary.entries} for vocabulary in vocabularies]
+    return sum(any(value not in keys for keys in known) for value in (kept if isinstance(kept, list) else [kept]))
+
+
 def values_of(feature: Feature) -> st.SearchStrategy[Any]:
     by_dtype = {
         "timestamp": TIMES,
@@ -261,6 +392,8 @@ def values_of(feature: Feature) -> st.SearchStrategy[Any]:
         "string": st.sampled_from(["u1", "u2", "u3"]) if feature.name == "user" else STRINGS,
     }
     values = by_dtype[feature.dtype]
+    if feature.name in ("shop", "kinds"):
+        values = st.sampled_from([9, -4, MAX, 1, 2, 3, 7]) | INTS
     return values | st.sampled_from(list(SPECIAL)) if feature.nonfinite else values
 
 
@@ -276,6 +409,8 @@ def rows(draw: st.DrawFn, placement: str) -> dict[str, Any]:
             row[feature.name] = draw(st.lists(value, min_size=length, max_size=length))
             continue
         choices = [st.lists(value, max_size=5) if feature.list else value]
+        if feature.vector is not None:
+            choices = [st.lists(value, min_size=feature.vector.length, max_size=feature.vector.length)]
         if feature.missing.policy != "error":
             choices.append(st.none())
         if feature.invalid.policy != "error":
@@ -292,7 +427,8 @@ def blocks_of(context: dict[str, Any], candidates: list[dict[str, Any]]) -> dict
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(rows("context"), st.lists(rows("candidate"), min_size=0, max_size=4))
 def test_the_graph_equals_the_reference(context: dict[str, Any], candidates: list[dict[str, Any]]) -> None:
-    encoded = FRONT.encode(blocks_of(context, candidates))
+    blocks = blocks_of(context, candidates)
+    encoded = FRONT.encode(blocks)
     assert list(encoded) == [transform.name for transform in TRANSFORMS]
     for transform, spec in zip(TRANSFORMS, FRONT.outputs, strict=True):
         got = encoded[spec.name]
@@ -302,10 +438,23 @@ def test_the_graph_equals_the_reference(context: dict[str, Any], candidates: lis
         assert (got.dtype, got.shape) == (array.dtype, array.shape), spec
         if isinstance(transform, Log1p):
             np.testing.assert_array_max_ulp(got, array, maxulp=2)
+        elif isinstance(transform, CyclicTime):
+            np.testing.assert_allclose(got, array, rtol=0, atol=6e-8)
+        elif isinstance(transform, Number) and spec.dtype != "int64":
+            np.testing.assert_array_equal(got, array)
+            assert np.array_equal(np.signbit(got), np.signbit(array) & ~np.isnan(array))
         else:
             assert got.tobytes() == array.tobytes(), (spec, got, array)
         if spec.cardinality is not None and got.size:
             assert 0 <= got.min() <= got.max() < spec.cardinality
+    if not candidates:
+        return  # the graph is not run on empty slates
+    counted = dict(zip(FRONT.unseen_outputs, COUNTER.run(list(FRONT.unseen_outputs), blocks), strict=True))
+    for placement, over in (("context", [context]), ("candidate", candidates)):
+        features = [f for f in SCHEMA.features if f.placement == placement and f.unseen.policy == "error"]
+        counts = counted[f"unseen.{placement}"]
+        assert counts.dtype == np.int64
+        assert counts.tolist() == [[unseen_count(feature, row) for feature in features] for row in over]
 
 
 def test_mix_is_the_published_splitmix64() -> None:
@@ -336,3 +485,46 @@ def test_hours_and_weekdays_are_the_calendars(seed: int) -> None:
     moments = [epoch + datetime.timedelta(milliseconds=int(time)) for time in times[:, 0]]
     assert encoded["hour"].tolist() == [moment.hour for moment in moments]
     assert encoded["day"].tolist() == [moment.weekday() for moment in moments]
+
+
+@pytest.mark.parametrize(("part", "offset"), [(part, offset) for part in PARTS for offset in (0, 90, -1080, 1080)])
+def test_parts_of_a_time_are_the_calendars(part: Any, offset: int) -> None:
+    schema = Schema((Feature("t", "candidate", "timestamp"),))
+    front = FrontGraph(schema, [TimePart("t", "t", part, offset)])
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    days = [
+        datetime.datetime(year, month, day, tzinfo=datetime.UTC)
+        for year in (4, 1600, 1900, 1970, 2000, 2023, 2024)
+        for month, day in ((1, 1), (2, 28), (3, 1), (12, 31))
+    ]
+    edges = [((day - epoch).days * 86_400_000 - offset * 60_000 + more) for day in days for more in (-1, 0, 1)]
+    times = np.concatenate([np.random.default_rng(1).integers(-62_000_000_000_000, 253_000_000_000_000, 500), edges])
+    zone = datetime.timezone(datetime.timedelta(minutes=offset))
+    moments = [(epoch + datetime.timedelta(milliseconds=int(time))).astimezone(zone) for time in times]
+    of: dict[str, Any] = {
+        "hour_of_day": lambda moment: moment.hour,
+        "minute_of_day": lambda moment: moment.hour * 60 + moment.minute,
+        "day_of_week": lambda moment: moment.weekday(),
+        "day_of_year": lambda moment: moment.timetuple().tm_yday - 1,
+    }
+    encoded = front.encode({"candidate.i64": times[:, None].astype(np.int64)})["t"]
+    assert encoded.tolist() == [of[part](moment) for moment in moments]
+
+
+@pytest.mark.parametrize("period", [7, 24, 366, 1440])
+def test_the_table_of_the_circle_is_correctly_rounded(period: int) -> None:
+    # numpy's long double has 64 bits of fraction on x86: enough to tell the nearest float32, if not a tie.
+    angle = 2 * np.pi * np.arange(period, dtype=np.float64) / period
+    table = np.array(circle(period), dtype=np.float32)
+    assert np.abs(table[:, 0] - np.sin(angle)).max() < 3e-8
+    assert np.abs(table[:, 1] - np.cos(angle)).max() < 3e-8
+    assert np.abs(np.hypot(*table.astype(np.float64).T) - 1).max() < 6e-8
+    # Symmetries of the circle hold to the bit: the second half mirrors the first, with the sine's sign turned.
+    assert table[1:, 1].tolist() == table[:0:-1, 1].tolist()
+    assert table[1:, 0].tolist() == (0.0 - table[:0:-1, 0]).tolist()
+    if period % 4 == 0:
+        quarters = table[:: period // 4].tolist()
+        assert quarters == [[0.0, 1.0], [1.0, 0.0], [0.0, -1.0], [-1.0, 0.0]]
+        assert not np.signbit(table[table == 0]).any()
+    if period == 24:
+        assert table[2].tolist() == [0.5, np.float32(math.sqrt(0.75))]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 from onnx import TensorProto
 
-from twinrank.training.schema import Block, Column, DType, Feature, Packing, Placement, Schema, string_key
+from twinrank.training.schema import Block, Column, DType, Feature, Packing, Placement, Policy, Schema, string_key
 from twinrank.training.transforms._builder import GraphBuilder
 
 EncodedDType = Literal["int64", "float32", "float64"]
@@ -116,6 +117,7 @@ class Scope:
         """
         self._sources: dict[str, Source] = {}
         self._masks: dict[str, str] = {}
+        self._gaps: dict[str, str] = {}
 
     def source(self, name: str) -> Source:
         """Returns the feature's tensors."""
@@ -189,7 +191,16 @@ class Scope:
 
     def padded(self, tensor: str, mask: str | None, dtype: EncodedDType) -> str:
         """Returns the tensor with 0 where the mask is false."""
-        return tensor if mask is None else self.builder.where(mask, tensor, self.builder.constant(0, dtype))
+        if mask is None:
+            return tensor
+        zero = self.builder.constant(0, dtype)
+        if dtype == "int64":
+            return self.builder.where(mask, tensor, zero)
+        # The runtime's Where makes a -0.0 of its second input +0.0; the third one keeps its bits. Not with Not, which
+        # the runtime's optimiser would take away again, by exchanging the two.
+        if mask not in self._gaps:
+            self._gaps[mask] = self.builder.op("Equal", mask, self.builder.constant(False, np.bool_))
+        return self.builder.where(self._gaps[mask], zero, tensor)
 
     @staticmethod
     def encoded(
@@ -233,15 +244,26 @@ class Scope:
             if policy.policy != "error":
                 flag = builder.op("Equal", self.state(feature), builder.constant(state, np.int64))
                 if policy.policy == "default":
-                    default = self._default(feature, feature.default_of(policy), block)
                     chosen = flag if feature.vector is None else builder.unsqueeze(flag, 1)
-                    value = builder.where(chosen, default, value)
+                    value = self._substitute(chosen, self._default(feature, policy, block), value)
             flags.append(flag if policy.policy == "own_row" else None)
         return Source(feature, value, flags[0], flags[1], None)
 
-    def _default(self, feature: Feature, value: object, block: Block) -> str:
-        number = string_key(str(value)) if feature.dtype == "string" else value
-        return self.builder.constant(np.array(number), np.dtype(block.dtype))
+    @staticmethod
+    def _default(feature: Feature, policy: Policy, block: Block) -> npt.NDArray[Any]:
+        typed = feature.default_of(policy)
+        return np.array(string_key(str(typed)) if feature.dtype == "string" else typed, np.dtype(block.dtype))
+
+    def _substitute(self, chosen: str, default: npt.NDArray[Any], value: str) -> str:
+        value = self.builder.where(chosen, self.builder.constant(default, default.dtype), value)
+        minus = (default == 0) & np.signbit(default) if default.dtype.kind == "f" else np.zeros(1, bool)
+        if minus.any():
+            # Where has made +0.0 of it; every other number times 1 is itself.
+            signs = self.builder.constant(np.where(minus, -1, 1), default.dtype)
+            value = self.builder.op(
+                "Mul", value, self.builder.where(chosen, signs, self.builder.constant(1, default.dtype))
+            )
+        return value
 
     def _flat(self, feature: Feature, role: Literal["length", "state"]) -> str:
         block, column = self._column(feature, role)
