@@ -43,10 +43,14 @@ def make_bundle(base: Path, case: dict[str, Any], temporary: Path) -> Path:
         if step in case["reseal"]:
             reseal(root, rewrite=step == "list")
     if "manifest" in case["reseal"]:
-        digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
-        (root / "manifest.sha256").write_text(digest + "\n", encoding="utf-8", newline="\n")
+        seal(root)
     apply(root, case.get("after", []))
     return root
+
+
+def seal(root: Path) -> None:
+    digest = hashlib.sha256((root / "manifest.json").read_bytes()).hexdigest()
+    (root / "manifest.sha256").write_text(digest + "\n", encoding="utf-8", newline="\n")
 
 
 def apply(root: Path, ops: list[dict[str, Any]]) -> None:
