@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,12 +156,13 @@ def make(name: str) -> _Ranker:
     return MODELS[name]().eval()
 
 
-def export(ranker: _Ranker, *, flat: bool = False) -> onnx.ModelProto:
+def export(ranker: _Ranker, *, flat: bool = False, outputs: Sequence[str] = ("score",)) -> onnx.ModelProto:
     """The ranker as a slate graph with the names that `twinrank.export.graph` composes.
 
     Args:
         ranker: in eval mode.
         flat: every input has n rows, the context's too, and so nothing is known to be the same for all.
+        outputs: what the ranker returns, by name.
     """
     random = np.random.Generator(np.random.PCG64(7))
     varies = [flat or entry.name.startswith("candidate.") for entry in ranker.inputs]
@@ -176,7 +177,7 @@ def export(ranker: _Ranker, *, flat: bool = False) -> onnx.ModelProto:
             dynamo=True,
             dynamic_shapes=(tuple({0: axis} if many else None for many in varies),),
             input_names=[entry.name for entry in ranker.inputs],
-            output_names=["score"],
+            output_names=list(outputs),
             opset_version=OPSET,
             external_data=False,
             verbose=False,

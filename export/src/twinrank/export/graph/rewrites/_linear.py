@@ -80,9 +80,9 @@ def layer_of(node: onnx.NodeProto, view: View) -> Linear | None:
 
 def groups_of(layer: Linear, view: View, narrow: Mapping[str, Narrow]) -> list[Group]:
     """The layer's input by shape, the smallest first; none where all of it varies as the result does."""
-    full, result = view.shape(layer.input), view.shape(layer.output)
+    full = view.shape(layer.input)
     pieces = _pieces(view, narrow, layer.input, 0, 1)
-    if full is None or len(full) < 2 or result is None or len(result) != len(full) or not pieces:
+    if full is None or not pieces:
         return []
     groups: dict[Shape, Group] = {}
     for piece in pieces:
@@ -90,7 +90,7 @@ def groups_of(layer: Linear, view: View, narrow: Mapping[str, Narrow]) -> list[G
         rows = piece.sign * layer.weight[piece.offset : piece.offset + piece.width].astype(np.float64)
         group.weights[piece.name] = group.weights.get(piece.name, 0.0) + rows
     lead = broadcast(list(groups))
-    if list(groups) == [full[:-1]] or lead is None or (lead != full[:-1] and None in result):
+    if list(groups) == [full[:-1]] or lead is None or (lead != full[:-1] and None in full):
         return []
     return sorted(groups.values(), key=_extent)
 

@@ -148,8 +148,7 @@ class _Pass:
         shape = broadcast([source.shape for source in known])
         if shape is None or len(shape) != len(full) or broadcast([shape, full]) != full:
             return False
-        self._narrowed(node, [source.name for source in known], [narrow_axes(shape, full)])
-        return True
+        return self._narrowed(node, [source.name for source in known], [narrow_axes(shape, full)])
 
     def _carries(self, node: onnx.NodeProto) -> bool:
         """Runs an operator that treats slices one by one on the one slice that its input repeats."""
@@ -260,10 +259,12 @@ class _Pass:
         groups = groups_of(layer, self._view, self._narrow)
         kind = layer.weight.dtype
         wide = [(self._join(layer, list(group.weights)), np.concatenate([*group.weights.values()])) for group in groups]
+        whole = (self._view.shape(layer.input) or ())[:-1]
         lead, total = groups[0].lead, ""
         for place, (group, (name, weight)) in enumerate(zip(groups, wide, strict=True)):
             lead = broadcast([lead, group.lead]) or lead
-            output = self._name(layer, lead if place == len(groups) - 1 else None)
+            is_whole = place == len(groups) - 1 and lead == whole
+            output = layer.output if is_whole else self._edit.fresh(f"{layer.output}.narrow")
             rows = self._edit.constant(weight, kind)
             added = total or ("" if layer.bias is None else self._edit.constant(layer.bias, kind))
             if not added:
@@ -275,21 +276,14 @@ class _Pass:
                 self._emit(self._edit.node("MatMul", [name, rows], product))
                 self._emit(self._edit.node("Add", [product, added], output))
             total = output
-        full = self._view.shape(layer.output)
-        if total != layer.output and full is not None:
-            self._repeat(layer.output, Narrow(total, (*lead, layer.weight.shape[1])), full)
+        if total != layer.output:
+            columns = layer.weight.shape[1]
+            self._repeat(layer.output, Narrow(total, (*lead, columns)), (*whole, columns))
         parts = " + ".join(
             f"{_text((*group.lead, len(weight)))} @ {_text(weight.shape)}"
             for group, (_, weight) in zip(groups, wide, strict=True)
         )
         self._note(total, node, f"linear layer over {_text(self._view.shape(layer.input))}: {parts}")
-
-    def _name(self, layer: Linear, lead: Shape | None) -> str:
-        """The layer's own output where the sum has its shape, else a new name."""
-        full = self._view.shape(layer.output)
-        if lead is not None and full is not None and lead == full[:-1]:
-            return layer.output
-        return self._edit.fresh(f"{layer.output}.{'sum' if lead is None else 'narrow'}")
 
     def _join(self, layer: Linear, names: Sequence[str]) -> str:
         if len(names) == 1:
