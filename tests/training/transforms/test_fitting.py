@@ -6,8 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twinrank.training.schema import Feature, FeatureColumn, ListSpec, Policy, Schema, read_request
-from twinrank.training.transforms import Bucketize, Standardise, TransformError, Vocabulary, _vocabulary, observed
+from twinrank.training.schema import Feature, FeatureColumn, ListSpec, Policy, Schema, VectorSpec, read_request
+from twinrank.training.transforms import (
+    Bucketize,
+    Standardise,
+    TransformError,
+    Vector,
+    Vocabulary,
+    _vocabulary,
+    observed,
+)
 
 SCHEMA = Schema(
     (
@@ -104,3 +112,13 @@ def test_only_present_values_are_observed() -> None:
     assert observed(columns, "user") == ["u", "v"]
     assert observed(columns, "size").tolist() == [0.5]
     assert observed(columns, "tags") == ["a", "b"]
+
+
+def test_observed_vectors_stay_whole() -> None:
+    schema = Schema((Feature("v", "candidate", "float32", vector=VectorSpec(2), missing=Policy("default", (0, 0))),))
+    bodies = [b'{"context":{},"candidates":[{"v":[1,2]},{}]}', b'{"context":{},"candidates":[{"v":[3,4]}]}']
+    requests = [read_request(body, schema, max_candidates=2) for body in bodies]
+    assert observed(requests, "v") == [(1.0, 2.0), (3.0, 4.0)]
+    column = FeatureColumn(np.array([[1.0, 2.0], [0.0, 0.0]]), None, np.array([1, 0]))
+    assert observed({"v": column}, "v").tolist() == [[1.0, 2.0]]
+    assert Vector.fit("v", "v", observed(requests, "v")).mean == (2.0, 3.0)

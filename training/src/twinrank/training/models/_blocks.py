@@ -65,7 +65,7 @@ class RecencyPool(nn.Module):
 
 
 class Fields(nn.Module):
-    """The encoded tensors of one placement side by side: ids embedded, lists pooled, numbers as they are.
+    """The encoded tensors of one placement side by side: ids embedded, lists pooled, numbers and vectors as they are.
 
     Args:
         specs: the tensors, in the order of the result.
@@ -80,7 +80,7 @@ class Fields(nn.Module):
         super().__init__()
         self._masks = dict(masks)
         self._ids = [spec.name for spec in specs if spec.cardinality is not None]
-        self._numbers = [spec.name for spec in specs if spec.cardinality is None]
+        self._numbers = {spec.name: spec.is_vector for spec in specs if spec.cardinality is None}
         self.tables = nn.ModuleDict(
             {
                 spec.name: embedding(spec.cardinality, widths[spec.name])
@@ -89,14 +89,15 @@ class Fields(nn.Module):
             }
         )
         self.dropout = nn.Dropout(dropout)
-        self.numbers = len(self._numbers)
-        self.width = sum(widths[name] for name in self._ids) + self.numbers
+        # A vector's length is the second axis of its shape; a number is one column.
+        columns = sum(spec.shape[1] if spec.is_vector else 1 for spec in specs if spec.cardinality is None)
+        self.width = sum(widths[name] for name in self._ids) + columns
 
     def forward(self, encoded: Mapping[str, Tensor]) -> Tensor:
         """Concatenates.
 
         Args:
-            encoded: ids int64 and numbers float32 of shape [...], lists [..., L].
+            encoded: ids int64 and numbers float32 of shape [...], lists and vectors [..., L].
 
         Returns:
             float32, shape [..., width]; the numbers come last.
@@ -105,5 +106,6 @@ class Fields(nn.Module):
         for name in self._ids:
             rows = self.tables[name](encoded[name])
             parts.append(mean_pool(rows, encoded[self._masks[name]]) if name in self._masks else rows)
-        numbers = [encoded[name].unsqueeze(-1) for name in self._numbers]
-        return torch.cat([self.dropout(torch.cat(parts, dim=-1)), *numbers], dim=-1)
+        numbers = [encoded[name] if vector else encoded[name].unsqueeze(-1) for name, vector in self._numbers.items()]
+        embedded = [self.dropout(torch.cat(parts, dim=-1))] if parts else []
+        return torch.cat([*embedded, *numbers], dim=-1)

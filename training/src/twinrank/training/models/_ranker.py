@@ -50,8 +50,8 @@ class SlateRanker(nn.Module):
         hidden: widths of the two hidden layers.
         dropout: rate.
         history_dropout: rate at which whole events are hidden while training.
-        unseen_rates: by context tensor of ids, the rate at which training replaces an id by row 0, the unseen one,
-            which otherwise would never be trained.
+        unseen_rates: by context tensor of ids, the rate at which training replaces an id by an unseen row (one of them
+            at random, if the vocabulary has several), which otherwise would never be trained.
 
     Raises:
         ValueError: if a named tensor is no input or has another placement, dtype or shape, or counts differ.
@@ -90,6 +90,7 @@ class SlateRanker(nn.Module):
         self._history_extras = tuple(history_extras)
         self._history_dropout = history_dropout
         self._unseen_rates = dict(unseen_rates)
+        self._unseen_rows = {name: max(1, specs[name].unseen_rows) for name in unseen_rates}
         sizes = {name: widths.get(name, small_width) for name in specs} | {item: widths.get(item, width)}
         sequence = {history, history_mask, *history_extras}
         masks = set(list_masks.values())
@@ -146,15 +147,17 @@ class SlateRanker(nn.Module):
         mask = encoded[self._history_mask]
         if self.training:
             mask = mask * (torch.rand_like(mask) >= self._history_dropout)
-            unseen = {
-                name: torch.where(torch.rand(encoded[name].shape) < rate, 0, encoded[name])
-                for name, rate in self._unseen_rates.items()
-            }
+            unseen = {name: self._hidden(name, encoded[name], rate) for name, rate in self._unseen_rates.items()}
             encoded = {**encoded, **unseen}
         events = [self.events[name](encoded[name]) for name in (self._history, *self._history_extras)]
         pooled = self.pool(torch.cat(events, dim=-1), mask)  # [b, width]
         context: Tensor = torch.cat([self.dropout(pooled), self.context(encoded)], dim=-1)
         return context
+
+    def _hidden(self, name: str, ids: Tensor, rate: float) -> Tensor:
+        hidden = torch.rand(ids.shape) < rate
+        rows = self._unseen_rows[name]
+        return torch.where(hidden, torch.randint(rows, ids.shape) if rows > 1 else 0, ids)
 
     def _outputs(self, context: Tensor, encoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
         # context: [1, c] against candidates [n, x], or [b, 1, c] against [b, m, x]
@@ -193,7 +196,10 @@ def _check_roles(
     if unknown:
         raise ValueError(f"no transform makes {unknown}; the front graph has {sorted(specs)}.")
     sequence = {history, history_mask, *history_extras}
-    lists = {name for name, spec in specs.items() if len(spec.shape) == 2}
+    for name, spec in specs.items():
+        if spec.cardinality is None and spec.dtype != "float32":
+            raise ValueError(f"tensor {name!r} holds {spec.dtype} numbers; this ranker takes float32: use Standardise.")
+    lists = {name for name, spec in specs.items() if len(spec.shape) == 2 and not spec.is_vector}
     placed = {name for name, spec in specs.items() if spec.placement == "context"}
     context_lists = lists & placed
     if context_lists != sequence:

@@ -13,9 +13,10 @@ _PRESENT = 1
 
 
 def observed(source: Mapping[str, FeatureColumn] | Iterable[Request], feature: str) -> Any:
-    """Returns a feature's present values, list elements one after another: a list or a one-dimensional array.
+    """Returns a feature's present values, list elements one after another: a list or an array.
 
-    Of requests, lists are as the model sees them, after truncation; of columns, as they are given.
+    Of a vector feature, one vector (a tuple, or a row of the array) a present value. Of requests, lists are as the
+    model sees them, after truncation; of columns, as they are given.
 
     Args:
         source: Columns by feature name, or requests (read once).
@@ -34,8 +35,9 @@ def observed(source: Mapping[str, FeatureColumn] | Iterable[Request], feature: s
         return [value for value, here in zip(column.values, present, strict=True) if here]
     values: list[Any] = []
     for request in source:
+        is_list = request.schema.feature(feature).list is not None
         for value in request.values(feature):
-            if isinstance(value, tuple):
+            if is_list and isinstance(value, tuple):
                 values.extend(value)
             elif value is not None:
                 values.append(value)
