@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,14 +13,16 @@ from click.testing import CliRunner, Result
 
 import twinrank.bridge.routes as catalogue
 from twinrank.bridge import Route
-from twinrank.bridge._errors import UserError, explain
+from twinrank.bridge._errors import UserError, explain, explain_usage
 from twinrank.bridge.cli import main
+from twinrank.export.bundle import BundleError, Problem
+from twinrank.training.run import RunError
 
-COMMANDS = ("data", "train", "export", "verify", "rank", "serve")
+COMMANDS = ("data", "train", "export", "inspect", "diff", "sign", "attest", "verify", "rank", "serve")
 
 
 def call(*arguments: object, stdin: bytes | None = None) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin, prog_name="twinrank")
 
 
 def loaded_by(*arguments: str) -> set[str]:
@@ -64,8 +67,59 @@ def test_version_is_the_package_version() -> None:
     assert call("--version").output == "twinrank, version 0.1.0\n"
 
 
-def test_a_wrong_command_is_a_usage_error() -> None:
-    assert call("verfy").exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "first", "todo"),
+    [
+        (("verfy",), "error [usage] No such command 'verfy'.", "twinrank --help"),
+        (("diff",), "error [usage] Missing argument 'LEFT'.", "twinrank diff --help"),
+        (
+            ("inspect", "/nope"),
+            "error [usage] Invalid value for 'BUNDLE': Directory '/nope'",
+            "twinrank inspect --help",
+        ),
+        (("rank", "/", "--wrong"), "error [usage] No such option", "twinrank rank --help"),
+    ],
+)
+def test_a_usage_error_looks_like_every_other(arguments: tuple[str, ...], first: str, todo: str) -> None:
+    result = call(*arguments)
+    lines = result.stderr.splitlines()
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert lines[0].startswith(first)
+    assert lines[1].startswith("  Usage: twinrank")
+    assert lines[-1] == f"  to do: {todo}"
+
+
+def test_no_command_at_all_is_the_help() -> None:
+    assert "Commands:" in call().output
+
+
+def test_an_error_that_a_room_turned_into_click_s_keeps_its_code() -> None:
+    cause = RunError("holds no finished run")
+    error = click.ClickException("whatever")
+    error.__cause__ = cause
+    assert explain_usage(error) == (["error [run_error] holds no finished run"], 1)
+    assert explain_usage(click.ClickException("a\nb")) == (["error [refused] a", "  b"], 1)
+
+
+def test_a_version_that_exists_is_no_fault_of_ours() -> None:
+    assert explain(FileExistsError("models/m/1 exists")) == (["error [file_exists] models/m/1 exists"], 1)
+
+
+def test_a_thousand_problems_do_not_fill_the_screen() -> None:
+    problems = [Problem("file_unexpected", f"f{i:04}", "is not listed") for i in range(1000)]
+    told = explain(BundleError(problems))
+    assert told is not None
+    assert (len(told[0]), told[0][0], told[0][-1]) == (22, "error [file_unexpected] 1000 problems", "  and 980 more")
+
+
+@pytest.mark.parametrize("given", ["1", ""])
+def test_serve_says_which_folder_it_wants(tiny: Path, tmp_path: Path, given: str) -> None:
+    shutil.copytree(tiny, tmp_path / "models" / "tiny" / "1")
+    result = call("serve", tmp_path / "models" / "tiny" / given)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[0].startswith("error [no_models_folder]")
+    assert result.stderr.splitlines()[1].endswith(f"twinrank serve {tmp_path / 'models'}")
 
 
 # ---- errors
@@ -134,9 +188,9 @@ def test_a_command_whose_package_is_missing_says_what_to_install(monkeypatch: py
 
     monkeypatch.setattr("importlib.import_module", absent)
     result = call("train", "--help")
-    assert result.exit_code == 1
+    assert result.exit_code == 2, "could not tell; 1 would say that a route differs"
     assert "[missing_package]" in result.output
-    assert "needs torch: install twinrank" in result.output
+    assert "to do: install twinrank[bridge,export]" in result.output
 
 
 # ---- verify

@@ -10,6 +10,8 @@ import click
 from twinrank.bridge._errors import UserError
 from twinrank.bridge._java import JavaMissingError, find_jar, find_java
 
+_MANIFEST = "manifest.json"
+
 
 @click.command(
     context_settings={"ignore_unknown_options": True},
@@ -29,6 +31,7 @@ This process becomes the Java server: signals reach it, and its exit status is t
 @click.argument("further", nargs=-1, type=click.UNPROCESSED)
 def serve(models: Path, host: str, port: int, port_file: Path | None, require: str, further: tuple[str, ...]) -> None:
     """Serve the newest version of every model under MODELS/<name>/<version> over HTTP, with the Java server."""
+    _check_folder(models)
     try:
         java, jar = find_java(), find_jar("server")
     except JavaMissingError as error:
@@ -37,3 +40,15 @@ def serve(models: Path, host: str, port: int, port_file: Path | None, require: s
     options += ["--port-file", str(port_file)] if port_file is not None else []
     command = java.run_jar(jar, *options, *further)
     os.execv(command[0], command)  # noqa: S606  no shell: the server takes this process's place, and its signals
+
+
+def _check_folder(models: Path) -> None:
+    """Say at once that a model's folder or a bundle was given: the server would look for models among its files."""
+    given = Path(os.path.abspath(models))
+    if (given / _MANIFEST).is_file():
+        what, right = "a bundle", given.parent.parent
+    elif any((version / _MANIFEST).is_file() for version in given.iterdir() if version.name.isdecimal()):
+        what, right = "the folder of one model", given.parent
+    else:
+        return
+    raise UserError("no_models_folder", f"{models} is {what}", f"give the folder of all models: twinrank serve {right}")

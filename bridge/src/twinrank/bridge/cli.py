@@ -6,11 +6,11 @@ import importlib
 import importlib.metadata
 import io
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from twinrank.bridge._errors import explain
+from twinrank.bridge._errors import UserError, explain, explain_usage
 
 __all__ = ["main"]
 
@@ -46,8 +46,8 @@ class _LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("twinrank"):
                 raise
-            raise click.ClickException(
-                f"[missing_package] `{ctx.info_name} {cmd_name}` needs {error.name}: install twinrank[bridge,export]"
+            raise UserError(
+                "missing_package", f"`{ctx.info_name} {cmd_name}` needs {error.name}", "install twinrank[bridge,export]"
             ) from error
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{name} is no click command")
@@ -70,16 +70,29 @@ class _LazyGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; an error that a person can act on is printed without a traceback."""
         _print_anything()
+        kwargs["standalone_mode"] = False  # click would print its own errors in a style of its own
         try:
-            return super().main(*args, **kwargs)
+            result = super().main(*args, **kwargs)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("\ninterrupted", err=True)
+            sys.exit(130)
+        except click.ClickException as error:
+            _fail(*explain_usage(error))
         except Exception as error:
             told = explain(error)
             if told is None:
                 raise
-            lines, exit_code = told
-            for line in lines:
-                click.echo(line, err=True)
-            sys.exit(exit_code)
+            _fail(*told)
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fail(lines: list[str], exit_code: int) -> NoReturn:
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(exit_code)
 
 
 def _print_anything() -> None:

@@ -1,6 +1,7 @@
 """The commands of this room: `twinrank train` and `twinrank data`. Heavy libraries load when a command runs."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -18,8 +19,8 @@ def _cache() -> Path:
 
 
 def _fail(console: Console, error: Exception, code: int) -> None:
-    console.print("error:", style="bold red", end=" ")
-    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
+    console.print(f"error [{getattr(error, 'code', name)}] {error}", markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)
 
 
@@ -38,6 +39,8 @@ def train(config: Path, out: Path, *, seed: int | None, resume: bool, force: boo
     console = Console(stderr=True)
     if resume and force:
         raise click.UsageError("--resume goes on with an earlier run, --force discards it; choose one.")
+    # Importing it takes seconds, and half a minute on a machine that is busy.
+    console.print("loading PyTorch", style="dim")
     from twinrank.training._console import TrainingProgress, metrics_table
     from twinrank.training.config import ConfigError
     from twinrank.training.data import DataError
