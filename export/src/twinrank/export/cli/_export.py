@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twinrank.export.bundle import Bundle, BundleError, open_bundle
+from twinrank.export.cli._quantise import quantisation_rows, quantise_option
 
 __all__ = ["export"]
 
@@ -23,14 +24,15 @@ __all__ = ["export"]
 @click.option(
     "--version", type=click.IntRange(min=1), help="A version that does not exist yet; without it, the next one."
 )
-def export(run: Path, models: Path, version: int | None) -> None:
+@quantise_option
+def export(run: Path, models: Path, version: int | None, least_rows: int | None) -> None:
     """Export the trained RUN as a bundle, and prove it before it is there.
 
     The graph is compared with the torch module, every candidate is scored in slates of many sizes and must keep its
     bits, and the bundle must open as verified-bits. If the newest version already has this content, it is kept.
     """
     # torch takes seconds to import; nothing else of this command needs it.
-    from twinrank.export.graph import ExportError, export_run
+    from twinrank.export.graph import ExportError, export_source, quantise_tables, source_of_run
     from twinrank.training.run import RunError, load_run
 
     console = Console(highlight=False)
@@ -43,7 +45,11 @@ def export(run: Path, models: Path, version: int | None) -> None:
                 status.update(step)
 
             tell("loading the run")
-            path = export_run(load_run(run), models, version=version, progress=tell)
+            source = source_of_run(load_run(run))
+            if least_rows is not None:
+                tell("quantising tables, and comparing with the float32 ones")
+                source = quantise_tables(source, least_rows)
+            path = export_source(source, models, version=version, progress=tell)
             opening = time.perf_counter()
             bundle = open_bundle(path)
             opened = time.perf_counter() - opening
@@ -78,5 +84,7 @@ def _summary(bundle: Bundle, opened: float) -> Table:
     sizes = ", ".join(str(size) for size in invariance["sizes"])
     table.add_row("batch invariance", f"0 of {invariance['compared']} values differ, at n = {sizes}")
     table.add_row("goldens", f"{manifest.goldens}, {manifest.data_sets} of them scored")
+    for label, text in quantisation_rows(manifest.document["provenance"]):
+        table.add_row(label, text)
     table.add_row("open and verify", f"{opened:.2f} s")
     return table
