@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx
 
-from twinrank.export.bundle import FloatArray
+from twinrank.export.bundle import FloatArray, canonical_bits
 from twinrank.export.graph._errors import ExportError
 from twinrank.export.graph._executor import Executor
 from twinrank.export.graph._invariance import quick_differences
@@ -32,8 +32,9 @@ def rewritten(
 ) -> tuple[onnx.ModelProto, list[Applied]]:
     """The graph after every rewrite that helped, and what was applied.
 
-    Each rewrite is tried on a copy: its outputs must be within 1e-5 of the plain graph's largest value, and no more
-    values may differ between slate sizes than before. Otherwise it is undone, and ``tell`` is told.
+    Each rewrite is tried on a copy: its outputs must be within 1e-5 of the plain graph's largest value (one that calls
+    itself exact must keep every bit), and no more values may differ between slate sizes than before. Otherwise it is
+    undone, and ``tell`` is told.
 
     Args:
         model: the plain graph; it is not changed.
@@ -46,18 +47,21 @@ def rewritten(
     """
     sample = pool(max(slates, key=lambda slate: size_of(slate, packing)), slates, packing, _TRIAL)
     now = Executor(model, outputs, tables)
-    plain = now(sample)
+    plain = latest = now(sample)
     varying = quick_differences(now, packing, slates)
     done: list[Applied] = []
     for rewrite in rewrites:
         attempt = onnx.ModelProto()
         attempt.CopyFrom(model)
         try:
-            applied = run_rewrites(attempt, [rewrite])
+            applied = run_rewrites(attempt, [rewrite], tables.weights_of)
             if not applied:
                 continue
             changed = Executor(attempt, outputs, tables)
-            problem = _problem(plain, changed(sample), outputs)
+            found = changed(sample)
+            problem = _problem(plain, found, outputs)
+            if not problem and rewrite.exact:
+                problem = _other_bits(latest, found, outputs)
             after = quick_differences(changed, packing, slates)
         except ExportError as e:
             tell(f"the rewrite {rewrite.name} is undone: {e.detail}")
@@ -67,9 +71,17 @@ def rewritten(
         if problem:
             tell(f"the rewrite {rewrite.name} is undone: {problem}")
             continue
-        model, varying = attempt, after
+        model, varying, latest = attempt, after, found
         done += applied
     return model, done
+
+
+def _other_bits(before: Sequence[FloatArray], after: Sequence[FloatArray], outputs: Sequence[str]) -> str:
+    for name, left, right in zip(outputs, before, after, strict=True):
+        differing = int((canonical_bits(left) != canonical_bits(right)).sum())
+        if differing:
+            return f"it calls itself exact, and {differing} values of output {name!r} have other bits"
+    return ""
 
 
 def _problem(before: Sequence[FloatArray], after: Sequence[FloatArray], outputs: Sequence[str]) -> str:

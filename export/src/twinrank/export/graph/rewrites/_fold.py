@@ -29,6 +29,7 @@ class FoldConstants:
     """
 
     name = "fold_constants"
+    exact = True
 
     def apply(self, model: onnx.ModelProto, view: View) -> list[Applied]:
         """Edits the graph in place; see `Rewrite` for what it promises."""
@@ -91,6 +92,7 @@ class FoldBatchNorm:
     """
 
     name = "fold_batch_norm"
+    exact = False
 
     def apply(self, model: onnx.ModelProto, view: View) -> list[Applied]:
         """Edits the graph in place; see `Rewrite` for what it promises."""
@@ -111,7 +113,7 @@ class FoldBatchNorm:
             return None
         if node.input[0] in view.outputs or attribute(layer, "transA", 0) or attribute(layer, "beta", 1.0) != 1.0:
             return None
-        weight = view.constant(layer.input[1])
+        weight = view.weight(layer.input[1])
         has_bias = len(layer.input) > 2 and layer.input[2]
         bias = view.constant(layer.input[2]) if has_bias else np.zeros(1, np.float32)
         statistics = [view.constant(name) for name in node.input[1:5]]

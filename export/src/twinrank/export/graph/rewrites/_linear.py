@@ -58,7 +58,7 @@ def layer_of(node: onnx.NodeProto, view: View) -> Linear | None:
         return None
     if view.float_type(node.input[0]) is None:
         return None
-    weight = view.constant(node.input[1])
+    weight = view.weight(node.input[1])
     if weight is None or weight.ndim != 2:
         return None
     if node.op_type == "Gemm":

@@ -45,6 +45,7 @@ class PaddedTail:
     """
 
     name: str = "padded_tail"
+    exact: bool = False
 
     def apply(self, model: onnx.ModelProto, view: View) -> list[Applied]:
         """Replaces every such function of a tensor that follows the slate."""

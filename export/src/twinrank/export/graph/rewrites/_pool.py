@@ -29,6 +29,7 @@ class PoolAsProduct:
     """
 
     name: str = "pool_as_product"
+    exact: bool = False
 
     def apply(self, model: onnx.ModelProto, view: View) -> list[Applied]:
         """Replaces every such reduction."""

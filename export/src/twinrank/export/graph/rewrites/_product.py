@@ -26,6 +26,7 @@ class SteadyProduct:
     """
 
     name: str = "steady_product"
+    exact: bool = False
 
     def apply(self, model: onnx.ModelProto, view: View) -> list[Applied]:
         """Replaces every such product."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
+from twinrank.export.bundle import Weights
 from twinrank.export.graph._compose import prune
 from twinrank.export.graph.rewrites._view import View
 
@@ -41,6 +42,10 @@ class Rewrite(Protocol):
     @property
     def name(self) -> str:
         """A stable word, ``[a-z][a-z0-9_]*``."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether it promises every bit; it is undone if one differs. Otherwise rounding may differ."""
 
     def apply(self, model: onnx.ModelProto, view: View) -> list[Applied]:
         """Edits the graph in place and says what changed; an empty list means that nothing had to.
@@ -98,14 +103,23 @@ class Editor:
         self.graph.node.extend(nodes)
 
 
-def run_rewrites(model: onnx.ModelProto, rewrites: Sequence[Rewrite]) -> list[Applied]:
+def run_rewrites(
+    model: onnx.ModelProto,
+    rewrites: Sequence[Rewrite],
+    weights_of: Callable[[onnx.ModelProto], Weights] | None = None,
+) -> list[Applied]:
     """Applies each rewrite in turn, in place, and removes what is read no more.
 
     Each sees a fresh view, and is asked again until it has nothing to do, so that what one made another may use.
+
+    Args:
+        model: edited in place.
+        rewrites: in the order in which they are applied.
+        weights_of: the values of a graph's initialisers that are kept outside it, by name.
     """
     done: list[Applied] = []
     for rewrite in rewrites:
-        while applied := rewrite.apply(model, View(model)):
+        while applied := rewrite.apply(model, View(model, weights_of(model) if weights_of else None)):
             done += applied
             prune(model.graph)
     return done

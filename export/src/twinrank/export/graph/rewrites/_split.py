@@ -60,6 +60,7 @@ class SplitContext:
     """The rewrite; stateless."""
 
     name = "split_context"
+    exact = False
 
     def apply(self, model: onnx.ModelProto, view: View) -> list[Applied]:
         """Edits the graph in place; see the module for what it does and `Rewrite` for what it promises."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from twinrank.export.bundle import is_stub
+from twinrank.export.bundle import Weights, is_stub
 from twinrank.export.graph._compose import reads
 from twinrank.export.graph.rewrites._shapes import infer_types, sizes_of
 
@@ -32,10 +32,12 @@ class View:
 
     Args:
         model: a composed slate graph.
+        weights: the values of initialisers that are kept outside it, by name.
     """
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, weights: Weights | None = None) -> None:
         self.model = model
+        self._weights = weights or {}
         self.opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
         graph = model.graph
         self.nodes: tuple[onnx.NodeProto, ...] = tuple(graph.node)
@@ -81,6 +83,10 @@ class View:
         if attribute.name not in ("value_int", "value_ints", "value_float", "value_floats"):
             return None
         return np.asarray(value, "int64" if "int" in attribute.name else "float32")
+
+    def weight(self, tensor: str) -> npt.NDArray[Any] | None:
+        """The value of a constant, also of a large one that is kept outside the graph; None where it is none."""
+        return self._weights[tensor] if tensor in self._weights else self.constant(tensor)
 
     def dtype(self, tensor: str) -> int | None:
         """The element type as TensorProto numbers it, where inference knows it."""
