@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from twinrank.export.bundle import describe_bundle, dump_document, host_class
+from twinrank.export.bundle import describe_bundle, diff_bundles, dump_document, host_class
 from twinrank.export.cli import inspect
 
 ALLOWED = {"finding": "batch_variant", "detail": "node 3", "reason": "demo \x1b[31mred\x1b[0m"}
@@ -78,7 +78,6 @@ def test_the_page_fits_and_names_everything(exported: Path, width: int) -> None:
 
 
 def test_a_pipe_gets_no_terminal_codes(exported: Path) -> None:
-    command = [sys.executable, "-m", "twinrank.bridge.cli"]
     code = "from twinrank.bridge.cli import main; main()"
     env = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "FORCE_COLOR")}
     command = [sys.executable, "-c", code, "inspect", str(exported)]
@@ -225,3 +224,14 @@ def test_a_signature_is_checked_only_with_a_key(exported: Path, tmp_path: Path) 
     assert result.exit_code == 1
     assert "invalid" in result.stdout
     assert run(path, "--public-key", text).exit_code == 2
+
+
+def test_every_field_of_the_documents_is_in_the_room_s_readme(exported: Path) -> None:
+    readme = (Path(__file__).parents[2] / "export" / "README.md").read_text()
+    shown, compared = readme.split("## Inspect")[1].split("## Diff")
+    document, difference = describe_bundle(exported), diff_bundles(exported, exported)
+    for text, fields, version in ((shown, document, "inspect"), (compared, difference, "diff")):
+        for name in fields.keys() - {version}:
+            assert f"`{name}`" in text, name
+    for name in (*document["bundle"], *document["graph"], *document["heads"][0]):
+        assert name in shown, name
