@@ -222,3 +222,64 @@ def test_the_graph_is_the_module(session: onnxruntime.InferenceSession) -> None:
             expected = a_ranker()(**slate)
         for (name, value), found in zip(expected.items(), run(session, slate), strict=True):
             np.testing.assert_allclose(found, value.numpy(), rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+VECTORS = (
+    *INPUTS,
+    EncodedSpec("mood", "context", "float32", (-1, 3), None, is_vector=True),
+    EncodedSpec("picture", "candidate", "float32", (-1, 5), None, is_vector=True),
+)
+
+
+def test_vectors_are_inputs_like_numbers() -> None:
+    torch.manual_seed(1)
+    module = SlateRanker(inputs=VECTORS, **ARGUMENTS).eval()  # type: ignore[arg-type]
+    plain = a_ranker()
+    assert module.key.in_features == plain.key.in_features + 5
+    assert module.query.in_features == plain.query.in_features + 3
+    generator = torch.Generator().manual_seed(3)
+    slates = [
+        encoded(1, 4, seed=seed)
+        | {"mood": torch.randn(1, 3, generator=generator), "picture": torch.randn(4, 5, generator=generator)}
+        for seed in range(2)
+    ]
+    names = {spec.name for spec in VECTORS if spec.placement == "candidate"}
+    batch = {
+        name: torch.stack([s[name] for s in slates]) if name in names else torch.cat([s[name] for s in slates])
+        for name in slates[0]
+    }
+    with torch.no_grad():
+        together = module.forward_batch(**batch)[SCORE]
+        for row, slate in enumerate(slates):
+            torch.testing.assert_close(together[row], module(**slate)[SCORE])
+            for name, component in (("mood", (0, 2)), ("picture", (1, 4))):
+                moved = slate[name].clone()
+                moved[component] += 1
+                changed = module(**slate | {name: moved})[SCORE]
+                assert not torch.equal(changed, module(**slate)[SCORE]), name
+
+
+def test_a_vector_is_no_list_and_a_raw_number_no_input() -> None:
+    with pytest.raises(ValueError, match="candidate lists are"):
+        SlateRanker(inputs=VECTORS, **ARGUMENTS | {"list_masks": {"genres": "picture"}})  # type: ignore[arg-type]
+    raw = (*INPUTS, EncodedSpec("price", "candidate", "float64", (-1,), None))
+    with pytest.raises(ValueError, match="'price' holds float64 numbers; this ranker takes float32"):
+        SlateRanker(inputs=raw, **ARGUMENTS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_training_visits_every_unseen_row(rows: int) -> None:
+    user = EncodedSpec("user", "context", "int64", (-1,), 9, "users", unseen_rows=rows)
+    module = SlateRanker(inputs=(user, *INPUTS[1:]), **ARGUMENTS | {"unseen_rates": {"user": 0.9}})  # type: ignore[arg-type]
+    module.train()
+    torch.manual_seed(4)
+    slate = encoded(200, 3)
+    slate["user"] = torch.full((200,), 8)
+    batch = {
+        name: value if name in {s.name for s in INPUTS if s.placement == "context"} else value.expand(200, *value.shape)
+        for name, value in slate.items()
+    }
+    module.forward_batch(**batch)[SCORE].sum().backward()
+    gradient = module.context.tables["user"].weight.grad
+    assert gradient is not None
+    assert torch.nonzero(gradient.abs().sum(dim=1)).flatten().tolist() == [*range(rows), 8]

@@ -10,10 +10,12 @@ import pytest
 import torch
 import yaml
 
+from twinrank.training.config import ConfigError
 from twinrank.training.recipe import RecipeError, train
 from twinrank.training.run import RunError, load_run
 from twinrank.training.schema import pack, read_request
 from twinrank.training.trainer import CheckpointError, Encoder
+from twinrank.training.transforms import Lookup
 
 
 class Killed(BaseException):
@@ -213,3 +215,77 @@ def test_training_encodes_exactly_what_a_server_would(
         for spec in run.front.outputs:
             expected = trained[spec.name] if spec.placement == "context" else trained[spec.name][0]
             assert served[spec.name].tobytes() == expected.numpy().tobytes(), (row, spec.name)
+
+
+def test_a_run_file_says_unseen_policies_rows_vectors_and_cyclic_time(
+    settings: dict[str, Any], folder: Path, listener: Any, tmp_path: Path
+) -> None:
+    rows = (folder / "items.tsv").read_text("utf-8").splitlines()
+    looks = ["look", *("?" if place == 5 else f"{place / 8}|{-place}|0" for place in range(len(rows) - 1))]
+    table = "\n".join(f"{row}\t{look}" for row, look in zip(rows, looks, strict=True))
+    (folder / "items.tsv").write_text(table + "\n", "utf-8")
+    look = {
+        "name": "look",
+        "placement": "candidate",
+        "dtype": "float32",
+        "vector": {"length": 3},
+        "missing": {"policy": "default", "value": [0.5, 0, -1]},
+        "source": {"kind": "items", "column": "look", "separator": "|", "absent": ["?"]},
+    }
+    settings["features"].append(look)
+    by_name = {feature["name"]: feature for feature in settings["features"]}
+    by_name["item"]["unseen"] = {"policy": "error"}
+    by_name["tags"]["unseen"] = {"policy": "default", "value": "all"}
+    settings["vocabularies"]["users"] |= {"oov_buckets": 3, "min_count": 1}
+    settings["vocabularies"]["tags"] |= {"max_size": 2}
+    settings["transforms"] += [
+        {"kind": "Vector", "name": "look", "feature": "look"},
+        {"kind": "CyclicTime", "name": "clock", "feature": "now", "part": "hour_of_day", "offset_minutes": 60},
+        {"kind": "TimePart", "name": "weekday", "feature": "now", "part": "day_of_week"},
+    ]
+    go(yaml.safe_dump(settings), tmp_path / "run", listener)
+    run = load_run(tmp_path / "run")
+    assert run.front.unseen_outputs == ("unseen.candidate",)
+    specs = {spec.name: spec for spec in run.front.outputs}
+    assert (specs["user"].unseen_rows, specs["look"].shape, specs["clock"].is_vector) == (3, (-1, 3), True)
+    [tags] = [transform for transform in run.front.transforms if transform.name == "tags"]
+    assert isinstance(tags, Lookup)
+    assert (len(tags.vocabulary.entries), tags.vocabulary.entries[0]) == (2, "all")
+    for raw in run.requests:
+        document = json.loads(raw)
+        assert "never seen" not in json.dumps(document["candidates"])
+        request = read_request(raw, run.schema, max_candidates=run.max_candidates)
+        if request.n:
+            encoded = run.front.encode(pack(request, run.front.packing))
+            looks_of = {f"i{place}": [place / 8, -place, 0] for place in range(30)}
+            for candidate, got in zip(document["candidates"], encoded["look"].tolist(), strict=True):
+                known = candidate.get("look") is not None
+                assert known or candidate["item"] == "i5" or "year" not in candidate or candidate["year"] is None
+                assert got == (looks_of[candidate["item"]] if known else [0.5, 0, -1])
+            with torch.no_grad():
+                outputs = run.module(**{name: torch.from_numpy(value) for name, value in encoded.items()})
+            assert torch.isfinite(outputs["score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda s: s["vocabularies"]["users"].update(oov_buckets=0), "oov_buckets must be >= 1"),
+        (lambda s: s["vocabularies"]["users"].update(max_size=0), "max_size must be >= 1"),
+        (lambda s: s["features"][5].update(unseen={"policy": "maybe"}), r"features\[5\]\.unseen\.policy"),
+        (lambda s: s["features"][7].update(unseen={"policy": "default", "value": "none"}), "does not hold"),
+        (
+            lambda s: s["transforms"].append(
+                {"kind": "CyclicTime", "name": "clock", "feature": "now", "part": "hour_of_day", "zone": 1}
+            ),
+            "unknown key 'zone'",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_refused(
+    settings: dict[str, Any], listener: Any, tmp_path: Path, change: Any, problem: str
+) -> None:
+    change(settings)
+    with pytest.raises(ConfigError, match=problem):
+        go(yaml.safe_dump(settings), tmp_path / "run", listener)
+    assert not (tmp_path / "run").exists()

@@ -126,7 +126,8 @@ def _empty_history(document: dict[str, Any], sources: Mapping[str, FeatureSource
 
 def _unseen(document: dict[str, Any], schema: Schema, sources: Mapping[str, FeatureSource]) -> None:
     for feature in schema.features:
-        if sources[feature.name].kind in ("user", "item"):
+        # Where unseen values are refused, the other sample of this kind is left: one of known values.
+        if sources[feature.name].kind in ("user", "item") and feature.unseen.policy != "error":
             values = [document["context"]] if feature.placement == "context" else document["candidates"][::2]
             for value in values:
                 value[feature.name] = _UNSEEN_TEXT if feature.dtype == "string" else _UNSEEN_NUMBER
