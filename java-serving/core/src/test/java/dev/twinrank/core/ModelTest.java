@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.twinrank.core.Verification.Allowed;
 import dev.twinrank.core.Verification.Installation;
 import dev.twinrank.core.Verification.SignatureState;
 import dev.twinrank.core.Verification.State;
@@ -17,11 +18,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 class ModelTest {
@@ -233,6 +237,93 @@ class ModelTest {
               ScoringException.class, () -> model.score(new RankRequest(sound.plan(), torn)));
       assertEquals(ErrorCode.SCORING_FAILED, failure.code());
       assertEquals(1, model.score(sound).candidates());
+    }
+  }
+
+  private static void assertUnseen(Model model, String text, String feature, int candidate) {
+    RankRequest request = model.parse(Tiny.utf8(text));
+    for (Executable call :
+        List.<Executable>of(() -> model.score(request), () -> model.rank(request))) {
+      ScoringException refusal = assertThrows(ScoringException.class, call);
+      assertEquals(ErrorCode.UNSEEN_VALUE, refusal.code());
+      assertEquals(Optional.of(feature), refusal.feature(), text);
+      assertEquals(
+          candidate < 0 ? OptionalInt.empty() : OptionalInt.of(candidate),
+          refusal.candidate(),
+          text);
+    }
+  }
+
+  // West (as a region and as a label) and shelf 0 are what the tiny bundle's vocabularies do not
+  // hold.
+  @Test
+  void refusesTheFirstUnseenValueContextFirstThenCandidatesThenFeatures() {
+    String known = Tiny.CANDIDATE;
+    String unknown = known.substring(0, known.length() - 1) + ", \"shelf\": 0}";
+    try (Model model = Tiny.open()) {
+      assertEquals(
+          Policy.ERROR, model.schema().find(Placement.CANDIDATE, "shelf").orElseThrow().unseen());
+      String context = "{\"context\": {\"when\": 0, \"budget\": 0";
+      assertUnseen(
+          model,
+          context
+              + ", \"labels\": [\"west\"], \"region\": \"west\"}, \"candidates\": ["
+              + known
+              + "]}",
+          "region",
+          -1);
+      assertUnseen(
+          model,
+          context + ", \"labels\": [\"west\"]}, \"candidates\": [" + unknown + "]}",
+          "labels",
+          -1);
+      assertUnseen(
+          model,
+          context
+              + "}, \"candidates\": ["
+              + String.join(", ", known, known, unknown, unknown)
+              + "]}",
+          "shelf",
+          2);
+    }
+  }
+
+  @Test
+  void knowsOfNothingUnseenWithoutCandidates() {
+    try (Model model = Tiny.open()) {
+      String request =
+          "{\"context\": {\"when\": 0, \"budget\": 0, \"region\": \"west\"}, \"candidates\": []}";
+      assertEquals(0, model.rank(model.parse(Tiny.utf8(request))).scores().candidates());
+    }
+  }
+
+  @Test
+  void handsOutNoCountsOfUnseenValuesAsHeads() {
+    try (Model model = Tiny.open()) {
+      Scores scores = model.score(model.parse(Tiny.request(2)));
+      assertEquals(model.heads(), scores.heads());
+      assertThrows(IndexOutOfBoundsException.class, () -> scores.values(scores.heads().size()));
+    }
+  }
+
+  @Test
+  void showsWhatWasAllowedAtExport() throws IOException {
+    Mutator mutator = Mutator.copy(Tiny.BASE, folder).rehost();
+    Map<String, Object> allowed = new LinkedHashMap<>();
+    allowed.put("finding", "batch_variant");
+    allowed.put("detail", "node 7");
+    allowed.put("reason", "known\nand harmless");
+    mutator.apply(
+        Map.of(
+            "op", "set_json",
+            "path", "manifest.json",
+            "pointer", "/evidence/allowed",
+            "value", List.of(allowed)));
+    mutator.reseal(List.of("manifest"));
+    try (Model model = Model.open(mutator.bundle())) {
+      assertEquals(
+          List.of(new Allowed("batch_variant", "node 7", "known\nand harmless")),
+          model.verification().allowed());
     }
   }
 

@@ -77,13 +77,7 @@ final class Mutator {
       }
       case "sign" -> {
         Files.createDirectories(path.getParent());
-        Map<String, String> resources = new LinkedHashMap<>();
-        for (Object each : (List<?>) op.get("resources")) {
-          Map<String, Object> resource = Contract.object(each);
-          Path file = bundle.resolve(here(Contract.text(resource, "path")));
-          resources.put(
-              here(Contract.text(resource, "name")), Sha256.hex(Files.readAllBytes(file)));
-        }
+        Map<String, String> resources = resources(op.get("resources"));
         String key =
             new String(
                 Contract.bytes("hostile/" + Contract.text(op, "key")), StandardCharsets.US_ASCII);
@@ -114,6 +108,33 @@ final class Mutator {
       default -> throw new AssertionError("hostile/cases.json has the unknown op " + op);
     }
     return this;
+  }
+
+  private Map<String, String> resources(Object given) throws IOException {
+    if (given.equals("all")) {
+      return digests();
+    }
+    Map<String, String> resources = new LinkedHashMap<>();
+    for (Object each : (List<?>) given) {
+      Map<String, Object> resource = Contract.object(each);
+      Path file = bundle.resolve(here(Contract.text(resource, "path")));
+      resources.put(here(Contract.text(resource, "name")), Sha256.hex(Files.readAllBytes(file)));
+    }
+    return resources;
+  }
+
+  /** Returns the digest of every file that a signature covers. */
+  Map<String, String> digests() throws IOException {
+    Map<String, String> digests = new TreeMap<>();
+    try (Stream<Path> files = Files.walk(bundle)) {
+      for (Path file : files.filter(Mutator::isRegular).toList()) {
+        String name = bundle.relativize(file).toString();
+        if (!name.equals("model.sig")) {
+          digests.put(name, Sha256.hex(Files.readAllBytes(file)));
+        }
+      }
+    }
+    return digests;
   }
 
   Mutator reseal(List<?> what) throws IOException {

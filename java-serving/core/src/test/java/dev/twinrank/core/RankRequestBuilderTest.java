@@ -38,6 +38,9 @@ class RankRequestBuilderTest {
                   + list("fs", "float32")
                   + list("bs", "bool")
                   + list("ss", "string")
+                  + vector("vf", "float32")
+                  + vector("vd", "float64")
+                  + vector("vi", "int64")
                   + "{\"name\": \"any\", \"placement\": \"context\", \"dtype\": \"float64\","
                   + " \"nonfinite\": true"
                   + POLICIES
@@ -63,6 +66,16 @@ class RankRequestBuilderTest {
         + " \"list\": {\"max_length\": 3, \"keep\": \"last\"}"
         + LISTS
         + ", ";
+  }
+
+  private static String vector(String name, String dtype) {
+    return "{\"name\": \""
+        + name
+        + "\", \"placement\": \"context\", \"dtype\": \""
+        + dtype
+        + "\", \"vector\": {\"length\": 2},"
+        + " \"missing\": {\"policy\": \"default\", \"value\": [1, 2]},"
+        + " \"invalid\": {\"policy\": \"error\"}}, ";
   }
 
   private static RankRequest.Builder builder() {
@@ -98,6 +111,9 @@ class RankRequestBuilderTest {
             .context("fs", new double[] {0.1, -0.0})
             .context("bs", new boolean[] {true, false})
             .context("ss", List.of("a", ""))
+            .context("vf", new float[] {0.1f, -0.0f})
+            .context("vd", new double[] {0.1, 1e300})
+            .context("vi", new long[] {Long.MAX_VALUE, -1})
             .context("any", Double.NEGATIVE_INFINITY)
             .candidate()
             .set("item", "x")
@@ -109,10 +125,48 @@ class RankRequestBuilderTest {
             "{\"k\": 1, \"context\": {\"i\": -9223372036854775808, \"t\": -1, \"f\": 16777217,"
                 + " \"d\": 0.1, \"b\": true, \"s\": \"\\ud83d\\ude00\\u0000\", \"is\": [1, 2, 3, 4],"
                 + " \"fs\": [0.1, -0.0], \"bs\": [true, false], \"ss\": [\"a\", \"\"],"
+                + " \"vf\": [0.1, -0.0], \"vd\": [0.1, 1e300], \"vi\": [9223372036854775807, -1],"
                 + " \"any\": \"-Infinity\"}, \"candidates\": [{\"item\": \"x\"}, {\"item\": \"\"}]}");
     assertEquals(blocks(read), blocks(typed));
     assertEquals(read.k(), typed.k());
     assertEquals(2, typed.candidates());
+  }
+
+  @Test
+  void takesFloatsForEveryFloatFeatureByWideningThemExactly() {
+    RankRequest narrow = builder().context("vd", new float[] {0.1f, 1}).build();
+    assertEquals(blocks(builder().context("vd", new double[] {0.1f, 1}).build()), blocks(narrow));
+    RankRequest list =
+        builder().context("fs", new float[] {0.1f}).candidate().set("item", "").build();
+    assertEquals(
+        blocks(json("{\"context\": {\"fs\": [0.1]}, \"candidates\": [{\"item\": \"\"}]}")),
+        blocks(list));
+  }
+
+  @Test
+  void refusesAVectorOfAnotherLengthOrType() {
+    for (UnaryOperator<RankRequest.Builder> wrong :
+        List.<UnaryOperator<RankRequest.Builder>>of(
+            b -> b.context("vf", new float[] {1}),
+            b -> b.context("vd", new double[3]),
+            b -> b.context("vi", new long[0]))) {
+      ScoringException refusal = assertThrows(ScoringException.class, () -> wrong.apply(builder()));
+      assertEquals(ErrorCode.WRONG_LENGTH, refusal.code(), refusal.getMessage());
+    }
+    for (UnaryOperator<RankRequest.Builder> wrong :
+        List.<UnaryOperator<RankRequest.Builder>>of(
+            b -> b.context("vf", 1.0),
+            b -> b.context("vi", new float[] {1, 2}),
+            b -> b.context("vi", new double[] {1}),
+            b -> b.context("vf", new boolean[2]),
+            b -> b.context("i", new float[] {1}))) {
+      ScoringException refusal = assertThrows(ScoringException.class, () -> wrong.apply(builder()));
+      assertEquals(ErrorCode.WRONG_TYPE, refusal.code(), refusal.getMessage());
+    }
+    ScoringException overflow =
+        assertThrows(
+            ScoringException.class, () -> builder().context("vf", new double[] {1e39, 1, 1}));
+    assertEquals(ErrorCode.OUT_OF_RANGE, overflow.code());
   }
 
   @Test

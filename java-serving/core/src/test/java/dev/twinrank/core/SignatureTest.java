@@ -259,20 +259,6 @@ class SignatureTest {
 
   // ---- a whole bundle, under each policy
 
-  private Path bundle() throws IOException {
-    return Mutator.copy(Tiny.BASE, folder).bundle();
-  }
-
-  private static Map<String, String> digests(Path bundle) throws IOException {
-    Map<String, String> digests = new LinkedHashMap<>();
-    try (Stream<Path> files = Files.walk(bundle)) {
-      for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
-        digests.put(bundle.relativize(file).toString(), Sha256.hex(Files.readAllBytes(file)));
-      }
-    }
-    return digests;
-  }
-
   private static Verification open(Path bundle, SignaturePolicy policy) {
     ModelOptions options =
         ModelOptions.builder().require(ModelOptions.Require.REFERENCE).signature(policy).build();
@@ -287,7 +273,8 @@ class SignatureTest {
 
   @Test
   void thePolicyDecidesWhatASignatureMeans() throws IOException {
-    Path bundle = bundle();
+    Mutator mutator = Mutator.copy(Tiny.BASE, folder);
+    Path bundle = mutator.bundle();
     SignaturePolicy warn = SignaturePolicy.warn(SIGNER.publicKey());
     SignaturePolicy require = SignaturePolicy.require(SIGNER.publicKey());
 
@@ -295,7 +282,7 @@ class SignatureTest {
     assertEquals(SignatureState.MISSING, open(bundle, warn).signature());
     assertEquals(ErrorCode.SIGNATURE_MISSING, refused(bundle, require));
 
-    Files.write(bundle.resolve("model.sig"), SIGNER.sign(digests(bundle)));
+    Files.write(bundle.resolve("model.sig"), SIGNER.sign(mutator.digests()));
     for (SignaturePolicy policy : List.of(warn, require)) {
       assertEquals(SignatureState.VALID, open(bundle, policy).signature());
       assertEquals("", open(bundle, policy).signatureDetail());
@@ -310,9 +297,10 @@ class SignatureTest {
 
   @Test
   void everyFileIsCoveredAndDigestsComeBeforeTheSignature() throws IOException {
-    Path bundle = bundle();
+    Mutator mutator = Mutator.copy(Tiny.BASE, folder);
+    Path bundle = mutator.bundle();
     SignaturePolicy require = SignaturePolicy.require(SIGNER.publicKey());
-    Map<String, String> digests = digests(bundle);
+    Map<String, String> digests = mutator.digests();
     for (String name : digests.keySet()) {
       Map<String, String> fewer = new LinkedHashMap<>(digests);
       fewer.remove(name);

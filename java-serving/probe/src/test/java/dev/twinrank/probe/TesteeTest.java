@@ -53,6 +53,9 @@ class TesteeTest {
         "sha256:" + new String(Tiny.read("manifest.sha256"), StandardCharsets.US_ASCII).strip(),
         loaded.header().get("bundle").textValue());
     assertEquals("verified-reference", loaded.header().get("verification").textValue());
+    assertEquals("unchecked", loaded.header().get("signature").textValue());
+    assertFalse(loaded.header().get("attested").booleanValue());
+    assertEquals(Tiny.JSON.createArrayNode(), loaded.header().get("allowed"));
     JsonNode manifest = Tiny.json(Tiny.read("manifest.json"));
     assertEquals(
         manifest.get("heads").findValuesAsText("name"),
@@ -61,6 +64,21 @@ class TesteeTest {
         manifest.get("heads").findValuesAsText("dtype"),
         loaded.header().get("heads").findValuesAsText("dtype"));
     assertEquals(manifest.at("/score/dtype"), loaded.header().at("/score/dtype"));
+  }
+
+  @Test
+  void loadShowsWhatWasAllowedAtExport(@TempDir Path folder) throws IOException {
+    Path bundle = Tiny.allowing(folder.resolve("tiny/1"), "batch_variant");
+    Reply loaded =
+        client.ask(
+            "{\"op\": \"load\", \"require\": \"reference\", \"bundle\": \"%s\"}".formatted(bundle));
+
+    assertEquals(
+        Tiny.json(
+            "[{\"finding\": \"batch_variant\", \"detail\": \"d\", \"reason\": \"r\"}]"
+                .getBytes(StandardCharsets.UTF_8)),
+        loaded.header().get("allowed"),
+        loaded.header().toString());
   }
 
   @Test

@@ -4,6 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import dev.twinrank.core.ModelOptions;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,6 +15,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 
 class ModelDirectoryTest {
   @TempDir private Path root;
@@ -46,6 +51,49 @@ class ModelDirectoryTest {
       assertEquals(List.of("tiny"), List.copyOf(models.names()));
       assertEquals(1, models.find("tiny").orElseThrow().version());
     }
+  }
+
+  private List<String> warnings() {
+    Logger logger = (Logger) LoggerFactory.getLogger(ModelDirectory.class);
+    ListAppender<ILoggingEvent> lines = new ListAppender<>();
+    lines.start();
+    logger.addAppender(lines);
+    try (Models models = open()) {
+      assertEquals(List.of("tiny"), List.copyOf(models.names()));
+    } finally {
+      logger.detachAppender(lines);
+    }
+    return lines.list.stream()
+        .filter(line -> line.getLevel() == Level.WARN)
+        .map(ILoggingEvent::getFormattedMessage)
+        .toList();
+  }
+
+  @Test
+  void whatLiesBesideAVersionIsPassedOverWithoutAWord() throws IOException {
+    Tiny.copyTo(root.resolve("tiny/1"));
+    Files.createDirectories(root.resolve("tiny/1.attest"));
+    Files.createDirectories(root.resolve("tiny/12.attest"));
+    Files.createDirectories(root.resolve("tiny/.tmp-2"));
+    Files.writeString(root.resolve("tiny/1.verified.json"), "{}");
+    assertEquals(List.of(), warnings());
+
+    Files.createDirectories(root.resolve("tiny/01.attest"));
+    assertEquals(1, warnings().size());
+  }
+
+  @Test
+  void everyAllowedFindingIsALineOfTheLogAndNoMore() throws IOException {
+    Tiny.allowing(root.resolve("tiny/1"), "batch_variant");
+
+    List<String> warnings = warnings();
+
+    assertEquals(1, warnings.size(), warnings.toString());
+    assertTrue(
+        warnings
+            .get(0)
+            .contains("although batch_variant was found (d); it was allowed because: r WARN s"),
+        warnings.get(0));
   }
 
   @Test

@@ -13,9 +13,11 @@ import dev.twinrank.core.Ranking;
 import dev.twinrank.core.ScoringException;
 import dev.twinrank.server.Http.Answer;
 import dev.twinrank.server.Models.Served;
+import java.io.IOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.EnumSet;
@@ -30,6 +32,7 @@ import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -149,11 +152,9 @@ class RankServerTest {
    */
   @Test
   void everyRequestOfTheVectorsIsRefusedAsTheEmbeddedCoreRefusesIt() {
-    JsonNode cases =
-        Tiny.json(Tiny.read(Tiny.CONTRACT.resolve("vectors/requests.json"))).get("cases");
     Set<ErrorCode> seen = EnumSet.noneOf(ErrorCode.class);
 
-    for (JsonNode request : cases) {
+    for (JsonNode request : Tiny.requestVectors()) {
       byte[] raw =
           request.has("request")
               ? request.get("request").textValue().getBytes(StandardCharsets.UTF_8)
@@ -164,7 +165,7 @@ class RankServerTest {
     for (byte[] raw : Tiny.requests()) {
       assertRefusal(raw, false, seen, "golden");
     }
-    Set<ErrorCode> every = EnumSet.range(ErrorCode.INVALID_JSON, ErrorCode.TOO_MANY_CANDIDATES);
+    Set<ErrorCode> every = EnumSet.range(ErrorCode.INVALID_JSON, ErrorCode.UNSEEN_VALUE);
     assertEquals(every, seen);
   }
 
@@ -244,6 +245,26 @@ class RankServerTest {
     assertEquals(1, model.get("version").intValue());
     assertEquals(embedded.digest(), model.get("bundle").textValue());
     assertEquals("verified-reference", model.get("verification").textValue());
+    assertFalse(model.get("attested").booleanValue());
+    assertEquals("unchecked", model.get("signature").textValue());
+    assertFalse(model.has("signature_detail"));
+    assertEquals("no external data", model.get("installation").textValue());
+    assertEquals(Tiny.JSON.createArrayNode(), model.get("allowed"));
+  }
+
+  @Test
+  void whatWasAllowedAtExportIsShownWithTheVerification(@TempDir Path models) throws IOException {
+    Tiny.allowing(models.resolve("tiny/1"), "batch_variant");
+    try (Models allowing =
+        new ModelDirectory(models, Tiny.OPTIONS).open(() -> false).orElseThrow()) {
+      JsonNode finding =
+          Tiny.json(
+              "{\"finding\": \"batch_variant\", \"detail\": \"d\", \"reason\": \"r\\nWARN s\"}"
+                  .getBytes(StandardCharsets.UTF_8));
+      Served served = allowing.find("tiny").orElseThrow();
+      assertEquals(finding, Tiny.json(Views.model(served)).at("/allowed/0"));
+      assertEquals(finding, Tiny.json(Views.ready(allowing)).at("/models/0/allowed/0"));
+    }
   }
 
   @Test
@@ -277,6 +298,8 @@ class RankServerTest {
   @Test
   void itIsLiveAndReady() {
     assertEquals("live", http.get("/health/live").json().get("status").textValue());
-    assertEquals("ready", http.get("/health/ready").json().get("status").textValue());
+    JsonNode ready = http.get("/health/ready").json();
+    assertEquals("ready", ready.get("status").textValue());
+    assertEquals(http.get("/v1/models").json().get("models"), ready.get("models"));
   }
 }

@@ -9,6 +9,10 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyPairGenerator;
+import java.security.spec.ECGenParameterSpec;
+import java.util.Base64;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -47,7 +51,9 @@ class ServerMainTest {
               .matches(
                   "(?s).*ready at http://127\\.0\\.0\\.1:\\d+ after \\d+\\.\\d\\d s: tiny/1 "
                       + digest
-                      + " verified-reference \\(16 goldens\\)\n.*"),
+                      + " verified-reference \\("
+                      + Tiny.goldens().size()
+                      + " goldens\\)\n.*"),
           server.err());
       assertEquals("", server.out());
       assertFalse(Files.exists(server.portFile()));
@@ -96,6 +102,65 @@ class ServerMainTest {
     }
   }
 
+  private String publicKey() throws IOException {
+    try {
+      KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
+      generator.initialize(new ECGenParameterSpec("secp256r1"));
+      byte[] encoded = generator.generateKeyPair().getPublic().getEncoded();
+      return Files.writeString(
+              folder.resolve("key.pem"),
+              "-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n"
+                  .formatted(Base64.getEncoder().encodeToString(encoded)))
+          .toString();
+    } catch (GeneralSecurityException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void aKeyMeansThatEveryBundleMustBeSigned() throws IOException, InterruptedException {
+    try (Fork server =
+        fork(
+            "--models",
+            Tiny.MODELS.toString(),
+            "--require",
+            "reference",
+            "--port",
+            "0",
+            "--public-key",
+            publicKey())) {
+      assertEquals(1, server.exitStatus());
+      assertTrue(server.err().contains("signature_missing: model.sig"), server.err());
+    }
+  }
+
+  @Test
+  void underWarnABundleThatIsNotSignedServesAndSaysSo() throws IOException, InterruptedException {
+    try (Fork server =
+        fork(
+            "--models",
+            Tiny.MODELS.toString(),
+            "--require",
+            "reference",
+            "--port",
+            "0",
+            "--port-file",
+            folder.resolve("port").toString(),
+            "--public-key",
+            publicKey(),
+            "--signature",
+            "warn",
+            "--installation",
+            "trust_record")) {
+      Http http = server.ready();
+      assertEquals("missing", http.get("/v1/models/tiny").json().get("signature").textValue());
+      server.terminate();
+      assertEquals(143, server.exitStatus());
+      assertTrue(server.err().contains("is not signed"), server.err());
+      assertTrue(server.err().contains(" goldens, signature missing)"), server.err());
+    }
+  }
+
   @Test
   void anAddressThatIsTakenIsNoStart() throws IOException, InterruptedException {
     try (ServerSocket taken =
@@ -123,6 +188,12 @@ class ServerMainTest {
             List.of("--models", "x", "--port", "65536"),
             List.of("--models", "x", "--max-body", "0"),
             List.of("--models", "x", "--require", "hope"),
+            List.of("--models", "x", "--signature", "hope"),
+            List.of("--models", "x", "--signature", "require"),
+            List.of("--models", "x", "--signature", "warn"),
+            List.of("--models", "x", "--public-key", folder.resolve("absent.pem").toString()),
+            List.of("--models", "x", "--public-key", Tiny.BUNDLE.resolve("model.onnx").toString()),
+            List.of("--models", "x", "--installation", "hope"),
             List.of("--models", "x", "--hope"))) {
       try (Fork server = fork(options.toArray(String[]::new))) {
         assertEquals(2, server.exitStatus(), options.toString());

@@ -8,8 +8,13 @@ import dev.twinrank.core.ModelOptions.Require;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -41,6 +46,21 @@ final class Tiny {
   /** What each must give, in the same order. */
   static List<JsonNode> goldens() {
     return lines(BUNDLE.resolve("goldens/rankings.jsonl")).stream().map(Tiny::json).toList();
+  }
+
+  /** The cases of every file of request vectors, of which there must be some. */
+  static List<JsonNode> requestVectors() {
+    List<JsonNode> cases = new ArrayList<>();
+    try (DirectoryStream<Path> files =
+        Files.newDirectoryStream(CONTRACT.resolve("vectors"), "requests*.json")) {
+      files.forEach(file -> json(read(file)).get("cases").forEach(cases::add));
+    } catch (IOException e) {
+      throw new UncheckedIOException("the contract has lost its vectors", e);
+    }
+    if (cases.isEmpty()) {
+      throw new AssertionError("there are no request vectors");
+    }
+    return cases;
   }
 
   static JsonNode json(byte[] text) {
@@ -78,5 +98,33 @@ final class Tiny {
         .lines()
         .map(line -> line.getBytes(StandardCharsets.ISO_8859_1))
         .toList();
+  }
+
+  /** Copies the bundle and lets its manifest say that a finding was allowed at export. */
+  static Path allowing(Path version, String finding) throws IOException {
+    copyTo(version);
+    Path manifest = version.resolve("manifest.json");
+    String text = Files.readString(manifest);
+    String allowed =
+        text.replace(
+            "\"allowed\": []",
+            "\"allowed\": [{\"finding\": \"%s\", \"detail\": \"d\", \"reason\": \"r\\nWARN s\"}]"
+                .formatted(finding));
+    if (allowed.equals(text)) {
+      throw new AssertionError("the fixture allows something already");
+    }
+    Files.writeString(manifest, allowed);
+    Files.writeString(version.resolve("manifest.sha256"), sha256(allowed) + "\n");
+    return version;
+  }
+
+  private static String sha256(String text) {
+    try {
+      return HexFormat.of()
+          .formatHex(
+              MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError(e);
+    }
   }
 }
