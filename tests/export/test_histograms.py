@@ -43,6 +43,10 @@ WIDE = Schema.from_json(
             feature("raw", "candidate", "float64", nonfinite=True),
             feature("price", "candidate", "float32", missing={"policy": "default", "value": 1.5}),
             feature("stock", "candidate", "int64"),
+            feature("place", "candidate", "float64", vector={"length": 2}, nonfinite=True),
+            feature(
+                "codes", "context", "int64", vector={"length": 3}, missing={"policy": "default", "value": [7, 8, 9]}
+            ),
             feature("tags", "candidate", "string", missing=DEFAULT_LIST, list={"max_length": 2, "keep": "first"}),
         ]
     }
@@ -60,6 +64,8 @@ def raw_requests(draw: st.DrawFn) -> bytes:
     if draw(st.booleans()):
         context["id"] = draw(st.one_of(INT64, st.just("no number")))
     if draw(st.booleans()):
+        context["codes"] = [draw(INT64) for _ in range(3)]
+    if draw(st.booleans()):
         context["flag"] = draw(st.booleans())
     if draw(st.booleans()):
         context["seen"] = draw(st.lists(WORD, max_size=6))
@@ -70,6 +76,7 @@ def raw_requests(draw: st.DrawFn) -> bytes:
             "stock": draw(st.integers(-3, 3)),
             "raw": draw(st.one_of(FLOAT, st.sampled_from(["NaN", "Infinity", "-Infinity"]))),
         }
+        one["place"] = [draw(st.one_of(FLOAT, st.just("NaN"))) for _ in range(2)]
         if draw(st.booleans()):
             one["price"] = draw(st.floats(-1e38, 1e38))
         if draw(st.booleans()):
@@ -123,7 +130,9 @@ def naive(raws: list[bytes], schema: Schema, looked_up: set[str]) -> dict[str, A
                 invalid += 1
             else:
                 count += 1
-                if one.list is None:
+                if one.vector is not None:
+                    values += [typed(one.dtype, element) for element in value]
+                elif one.list is None:
                     values.append(typed(one.dtype, value))
                 else:
                     limit = one.list.max_length
@@ -156,7 +165,7 @@ def made(raws: list[bytes], schema: Schema, looked_up: set[str]) -> Histograms:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(raw_requests(), max_size=8), st.sampled_from([set(), {"id"}, {"stock", "id"}]))
+@given(st.lists(raw_requests(), max_size=8), st.sampled_from([set(), {"id"}, {"stock", "id", "codes"}]))
 def test_every_count_and_edge_is_what_a_naive_count_gives(raws: list[bytes], looked_up: set[str]) -> None:
     histograms = made(raws, WIDE, looked_up)
     document = json.loads(histograms.to_bytes())
