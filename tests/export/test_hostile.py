@@ -1,10 +1,11 @@
 """Every hostile bundle gets the code that the contract says, and what must load loads."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_bundles import HOSTILE, OPERATIONS, known_failing, load_cases, make_bundle, policy_of
+from hostile_bundles import HOSTILE, OPERATIONS, known_failing, load_cases, make_bundle, policy_of, seal
 
 from twinrank.export.bundle import BUNDLE_CODES, BundleError, open_bundle, read_manifest
 
@@ -89,6 +90,22 @@ def test_all_fields_that_are_wrong_are_named_by_pointer(tmp_path: Path) -> None:
         "manifest.json#/max_candidates",
         "manifest.json#/score",
     ]
+
+
+def test_of_a_hundred_thousand_problems_a_hundred_are_listed(tmp_path: Path) -> None:
+    feature = json.loads((BASE / "manifest.json").read_bytes())["schema"]["features"][0]
+    op = {"op": "set_json", "path": "manifest.json", "pointer": "/schema/features", "value": [feature] * 96_000}
+    root = make_bundle(BASE, {"ops": [op], "reseal": ["manifest"], "rehost": True}, tmp_path)
+    # Indented, it would be over the manifest's 16 MiB.
+    manifest = root / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_bytes()), separators=(",", ":")), encoding="utf-8")
+    seal(root)
+    with pytest.raises(BundleError, match="and 95900 more problems") as caught:
+        read_manifest(root)
+    assert caught.value.code == "manifest_invalid"
+    # One is that there is no candidate feature; each of the others repeats the first's name.
+    assert (len(caught.value.problems), caught.value.omitted) == (100, 95_900)
+    assert len(str(caught.value)) < 20_000
 
 
 def test_a_message_says_what_was_given_what_is_allowed_where_and_what_to_do(own_tiny: Path) -> None:

@@ -1,5 +1,6 @@
 """Bundle errors: what is wrong with a bundle, under the contract's stable codes."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ BUNDLE_CODES = (
     "golden_mismatch",
 )
 _RANK = {code: rank for rank, code in enumerate(BUNDLE_CODES)}
+# A hostile file can hold a hundred thousand wrong places; nobody reads them, and listing them costs seconds.
+MAX_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +52,19 @@ class BundleError(Exception):
     """A bundle is unusable: stop serving it.
 
     Attributes:
-        problems: every problem of the phase that failed, the primary one first.
+        problems: every problem of the phase that failed, the primary one first; of each code the first hundred found.
         code: the primary problem's code.
+        omitted: how many more there were.
     """
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], omitted: int = 0) -> None:
         ordered = tuple(sorted(problems, key=lambda p: (_RANK[p.code], p.path)))
         if not ordered:
             raise ValueError("a BundleError needs at least one problem")
         self.problems = ordered
-        super().__init__("\n".join(str(problem) for problem in ordered))
+        self.omitted = omitted
+        more = [f"... and {omitted} more problems"] if omitted else []
+        super().__init__("\n".join([*(str(problem) for problem in ordered), *more]))
 
     @property
     def code(self) -> str:
@@ -75,13 +81,16 @@ class Findings:
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
+        self._count: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._problems)
 
     def add(self, code: str, path: str, detail: str) -> None:
         """Records one problem. What a file system or a JSON text holds may not be printable; here it becomes so."""
-        self._problems.append(Problem(code, _printable(path), _printable(detail)))
+        self._count[code] += 1
+        if self._count[code] <= MAX_LISTED:
+            self._problems.append(Problem(code, _printable(path), _printable(detail)))
 
     def stop(self, cause: BaseException | None = None) -> None:
         """Ends the phase.
@@ -90,4 +99,4 @@ class Findings:
             BundleError: if anything was recorded; chained to ``cause``.
         """
         if self._problems:
-            raise BundleError(self._problems) from cause
+            raise BundleError(self._problems, self._count.total() - len(self._problems)) from cause
