@@ -11,6 +11,7 @@ ENV_STAMP := $(VENV)/.installed
 JAR_STAMP := java-serving/target/.packaged
 JAVA_SOURCES := $(shell find java-serving -name target -prune -o -type f \( -name '*.java' -o -name 'pom.xml' -o -path '*/src/main/resources/*' \) -print)
 DEMO_CONFIG ?= training/configs/ml100k.yaml
+DEMO_RUN ?= build/runs/ml100k
 export PYTHON
 # Compiling torch's sources anew costs every process seconds; let Python keep what it compiled.
 unexport PYTHONDONTWRITEBYTECODE
@@ -39,6 +40,14 @@ test-ci: tools env jar ## what needs more components: Gradle, a newer JDK, a bro
 .PHONY: full
 full: tools env jar ## the full-size runs: three training seeds, the parity suite over every request of the run
 	tools/full.sh
+
+.PHONY: bench-export
+bench-export: env $(DEMO_RUN)/run.json ## what exports, tables of 1.28 GB, transforms and slates cost (6 minutes, 3 GB of disk)
+	$(BIN)/python export/bench/export.py --run $(DEMO_RUN)
+	$(BIN)/python export/bench/slates.py --quick
+
+$(DEMO_RUN)/run.json: | $(ENV_STAMP)
+	$(BIN)/twinrank train $(DEMO_CONFIG) --out $(DEMO_RUN)
 
 # ---- pieces
 

@@ -24,8 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from large import LargeRanker, large_requests, large_run
-from twenty import twenty_run
 
 MB = 1e6
 _ROUNDS = 300
@@ -61,6 +59,8 @@ def peak() -> Iterator[dict[str, float]]:
 
 def part_export(kind: str, models: str, rows: str) -> dict[str, Any]:
     """Exports the demo's run (``kind`` is its path), the large one (``large``), or that with int8 tables (``int8``)."""
+    from large import large_run
+
     from twinrank.export.graph import export_source, quantise_tables, source_of_run
     from twinrank.training.run import load_run
 
@@ -108,7 +108,7 @@ def part_load(path: str) -> dict[str, Any]:
     before = memory()
     bundle = open_bundle(root)
     opened = memory()
-    bundle.score(large_requests(1, 100)[0])
+    bundle.score(_request(100))
     scored = memory()
     settings, model = read_manifest(root).session, (root / "model.onnx").read_bytes()
     time.sleep(max(0.0, data.stat().st_ctime + _SETTLED - time.time()))
@@ -126,8 +126,16 @@ def part_load(path: str) -> dict[str, Any]:
     }
 
 
+def _request(candidates: int) -> bytes:
+    """Random items, none of them in a golden."""
+    items = np.random.Generator(np.random.PCG64(99)).integers(1 << 60, size=candidates).tolist()
+    return json.dumps({"context": {"user": 1}, "candidates": [{"item": i, "price": 1.5} for i in items]}).encode()
+
+
 def part_vocabulary(models: str) -> dict[str, Any]:
     """Two exports that differ in the size of one string vocabulary."""
+    from twenty import twenty_run
+
     from twinrank.export.graph import export_run
 
     paths = [export_run(twenty_run({"user": entries}), Path(models) / str(entries)) for entries in _ENTRIES]
@@ -141,6 +149,8 @@ def part_transforms(path: str) -> dict[str, Any]:
     Args:
         path: the bundle of the run with 20 features.
     """
+    from twenty import twenty_run
+
     from twinrank.export.bundle import Runner, open_bundle
     from twinrank.export.graph import source_of_run
 
@@ -226,7 +236,7 @@ def main() -> None:
     """Prints every figure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--run", type=Path, default=Path("build/runs/ml100k"), help="the demo's trained run")
-    parser.add_argument("--rows", type=int, default=10_000_000, help=f"rows of the large table, {LargeRanker.__name__}")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the large table")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.part:
