@@ -13,6 +13,7 @@ from twinrank.training.schema import (
     Policy,
     Schema,
     ScoringError,
+    VectorSpec,
     pack_columns,
     string_key,
 )
@@ -131,3 +132,39 @@ def test_bad_values_are_refused_with_their_code(
 def test_arrays_that_do_not_fit_are_a_callers_mistake(name: str, column: FeatureColumn) -> None:
     with pytest.raises(ValueError, match=name):
         packed(**{name: column})
+
+
+FACES = Schema((Feature("face", "candidate", "float32", vector=VectorSpec(2), missing=Policy("default", (1, 2))),))
+
+
+def faces(values: Any, states: Any = None) -> Any:
+    column = FeatureColumn(values, None, None if states is None else np.array(states))
+    return pack_columns({"face": column}, Packing.of(FACES), contexts=0, candidates=3)
+
+
+def test_rows_of_vectors_become_adjacent_columns() -> None:
+    blocks = faces(np.array([[0.1, -0.0], [5, 6], [np.nan, 7]]), [1, 1, 0])
+    assert blocks["candidate.f32"].tobytes() == np.array([[0.1, -0.0], [5, 6], [0, 0]], dtype=np.float32).tobytes()
+    assert blocks["candidate.i64"].tolist() == [[1], [1], [0]]
+    nothing = pack_columns({}, Packing.of(FACES), contexts=0, candidates=2)
+    assert nothing["candidate.f32"].tolist() == [[0, 0], [0, 0]]
+
+
+def test_rows_of_vectors_are_checked() -> None:
+    for values, code in (
+        (np.zeros((3, 3)), "wrong_length"),
+        (np.zeros((3, 1)), "wrong_length"),
+        (np.array([[0, 0], [0, np.inf], [0, 0]]), "non_finite"),
+        (np.array([[0, 0], [0, 1e39], [0, 0]]), "out_of_range"),
+        (np.zeros((3, 2), dtype=bool), "wrong_type"),
+    ):
+        with pytest.raises(ScoringError) as caught:
+            faces(values)
+        assert (caught.value.code, caught.value.feature) == (code, "face")
+    for shape in ((3,), (2, 2), (3, 2, 1)):
+        with pytest.raises(ValueError, match=r"\(3, 2\) is required"):
+            faces(np.zeros(shape))
+    with pytest.raises(ValueError, match="has lengths, but the feature is no list"):
+        pack_columns(
+            {"face": FeatureColumn(np.zeros((3, 2)), np.array([2, 2, 2]))}, Packing.of(FACES), contexts=0, candidates=3
+        )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from twinrank.training.schema import Feature, ListSpec, Packing, Policy, Schema, SchemaError
+from twinrank.training.schema import Feature, ListSpec, Packing, Policy, Schema, SchemaError, VectorSpec
 
 GOOD = Schema(
     (
@@ -84,4 +84,90 @@ def test_all_problems_of_the_manifest_form_are_listed() -> None:
         "features[1]",
         "features[1]",
         "features[1].name",
+    ]
+
+
+def test_vectors_and_unseen_policies_survive_the_manifest_form() -> None:
+    schema = Schema(
+        (
+            Feature("face", "candidate", "float32", vector=VectorSpec(2), missing=Policy("default", (0.1, 7))),
+            Feature(
+                "wide",
+                "candidate",
+                "float64",
+                nonfinite=True,
+                vector=VectorSpec(1),
+                invalid=Policy("default", ("NaN",)),
+            ),
+            Feature("item", "candidate", "string", unseen=Policy("error")),
+            Feature("tags", "candidate", "int64", ListSpec(2, "last"), unseen=Policy("default", -5)),
+        )
+    )
+    document = json.loads(json.dumps(schema.to_json()))
+    assert Schema.from_json(document) == schema
+    assert document["features"][0] == {
+        "name": "face",
+        "placement": "candidate",
+        "dtype": "float32",
+        "vector": {"length": 2},
+        "missing": {"policy": "default", "value": [0.1, 7]},
+        "invalid": {"policy": "error"},
+    }
+    assert [feature.get("unseen") for feature in document["features"]] == [
+        None,
+        None,
+        {"policy": "error"},
+        {"policy": "default", "value": -5},
+    ]
+    # float32 rounds each component; an unseen value is one element, of a list too.
+    face, _, _, tags = schema.features
+    assert face.default_of(face.missing) == (0.10000000149011612, 7.0)
+    assert tags.default_of(tags.unseen) == -5
+
+
+def test_what_says_nothing_is_read_and_not_written() -> None:
+    feature = {
+        "name": "x",
+        "placement": "candidate",
+        "dtype": "float32",
+        "missing": {"policy": "error"},
+        "invalid": {"policy": "error"},
+    }
+    schema = Schema.from_json({"features": [feature | {"unseen": {"policy": "own_row"}, "nonfinite": False}]})
+    assert schema.to_json() == {"features": [feature]}
+    assert schema.features[0].unseen == Policy("own_row") == Feature("y", "candidate", "string").unseen
+
+
+def test_a_default_that_is_not_finite_is_written_as_its_word() -> None:
+    for value, word in ((float("nan"), "NaN"), (float("inf"), "Infinity"), (float("-inf"), "-Infinity")):
+        assert Policy("default", value).to_json()["value"] == word
+        assert Policy("default", (value, 1)).to_json()["value"] == [word, 1]
+
+
+def test_problems_of_vectors_and_unseen_policies_have_their_paths() -> None:
+    with pytest.raises(SchemaError) as caught:
+        Schema(
+            (
+                Feature("a", "candidate", "string", vector=VectorSpec(0), unseen=Policy("default")),
+                Feature(
+                    "b", "candidate", "int64", ListSpec(2, "last"), "g", vector=VectorSpec(2), unseen=Policy("drop")
+                ),  # type: ignore[arg-type]
+                Feature("c", "candidate", "float32", vector=VectorSpec(2), missing=Policy("default", (1, "x", 1e39))),
+                Feature("d", "candidate", "float32", vector=VectorSpec(3), missing=Policy("default", (1, "x", 1e39))),
+                Feature("e", "candidate", "float32", vector=VectorSpec(3), invalid=Policy("own_row"), unseen=Policy()),
+                Feature("f", "candidate", "int64", unseen=Policy("error", 5)),
+            )
+        )
+    assert [problem.path for problem in caught.value.problems] == [
+        "features[0].vector.length",
+        "features[0].vector",
+        "features[0].unseen.value",
+        "features[1].vector",
+        "features[1].unseen.policy",
+        "features[2].missing.value",
+        "features[3].missing.value[1]",
+        "features[3].missing.value[2]",
+        "features[4].invalid.policy",
+        "features[4].unseen.policy",
+        "features[5].unseen.value",
     ]
