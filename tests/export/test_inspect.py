@@ -160,12 +160,35 @@ def test_a_bad_bundle_is_named_and_what_it_still_says_is_shown(
     assert (document["bundle"] is not None) == shown
     assert document["graph"] is None, "what was not digested is not parsed"
     assert document["verification"] is None
+    assert document["failed"] == {"digest_mismatch": "digests", "file_unexpected": "manifest"}.get(code, "manifest")
     result = run(path)
     assert result.exit_code == 1
+    assert f"✗ {document['failed']}" in result.stdout
     assert "BAD" in result.stdout
     assert code in result.stdout
     assert ("history_item" in result.stdout) == shown
     assert run(path, "--json").exit_code == 1
+
+
+def test_a_golden_that_disagrees_fails_only_where_it_was_asked(exported: Path, tmp_path: Path) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["evidence"]["host_class"] = "0" * 64
+
+    path = edited(exported, tmp_path, edit)
+    assert describe_bundle(path)["ok"]
+    document = describe_bundle(path, verify=True)
+    assert (document["ok"], document["failed"], document["passed"][-1]) == (False, "goldens", "session")
+    assert [problem["code"] for problem in document["problems"]] == ["host_class_mismatch"]
+    result = run(path, "--verify", "--require", "reference")
+    assert (result.exit_code, "verified-reference" in result.stdout) == (0, True)
+
+
+def test_another_runtime_fails_at_the_session(exported: Path, tmp_path: Path) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["runtime"]["release"] = "1.0.0"
+
+    document = describe_bundle(edited(exported, tmp_path, edit), verify=True)
+    assert (document["failed"], document["passed"][-1]) == ("session", "graph")
 
 
 def test_no_bundle_at_all_is_bad_and_no_crash(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from twinrank.export.bundle._problems import BundleError, Problem
 from twinrank.export.bundle._signature import NO_SIGNATURE, SignaturePolicy, check_signature
 
 DESCRIPTION = 1
-PHASES = ("layout", "manifest", "digests", "signature", "graph", "session", "goldens")
+_SESSION_CODES = ("runtime_mismatch", "session_failed")
 _MAX_BESIDE = 64 * 2**20
 _T = TypeVar("_T")
 
@@ -43,6 +43,7 @@ class _Checks:
 
     def __init__(self) -> None:
         self.passed: list[str] = []
+        self.failed: str | None = None
         self.problems: list[Problem] = []
 
     def run(self, phase: str, step: Callable[[], _T]) -> _T | None:
@@ -52,6 +53,7 @@ class _Checks:
             result = step()
         except BundleError as e:
             self.problems += e.problems
+            self.failed = phase
             return None
         self.passed.append(phase)
         return result
@@ -103,14 +105,18 @@ def describe_bundle(
     verification = None
     if verify and not checks.problems:
         bundle = checks.run("goldens", lambda: open_bundle(root, require=require, signature=signature))
+        if checks.failed is not None and checks.problems[0].code in _SESSION_CODES:
+            checks.failed = "session"
+        else:
+            checks.passed.insert(len(checks.passed) - (bundle is not None), "session")
         if bundle is not None:
-            checks.passed[-1:] = ["session", "goldens"]
             verification = {"state": bundle.verification, "attested": bundle.attested}
     document: dict[str, Json] = {
         "inspect": DESCRIPTION,
         "path": str(path),
         "ok": not checks.problems,
         "passed": list(checks.passed),
+        "failed": checks.failed,
         "problems": [{"code": p.code, "path": p.path, "detail": p.detail} for p in checks.problems],
         "verification": verification,
         "signature": {"present": (root / SIGNATURE).is_file(), "state": signed[0], "detail": signed[1]},

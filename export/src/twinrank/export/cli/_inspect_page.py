@@ -16,6 +16,7 @@ Document = Mapping[str, Any]
 
 _PHASES = ("layout", "manifest", "digests", "signature", "graph", "session", "goldens")
 _CELLS = 12
+_MOST = 20
 _ROOMY = 110
 
 
@@ -43,10 +44,12 @@ def _identity(document: Document) -> Iterator[RenderableType]:
     title = document["path"] if bundle is None else f"{bundle['name']}/{bundle['version']}"
     verdict = _verdict(document)
     yield Text.assemble((clean(title), "bold"), "  ", verdict)
-    for problem in document["problems"]:
+    for problem in document["problems"][:_MOST]:
         yield Text.assemble(
             ("  ✗ ", "bold red"), (problem["code"], "red"), f"  {clean(problem['path'])}: {clean(problem['detail'])}"
         )
+    if len(document["problems"]) > _MOST:
+        yield Text(f"    and {len(document['problems']) - _MOST:,} more (--json has all)", style="dim")
     yield Text("  ").append(_phases(document))
     rows: list[tuple[str, str | Text]] = []
     if bundle is not None:
@@ -85,22 +88,14 @@ def _verdict(document: Document) -> Text:
 
 def _phases(document: Document) -> Text:
     text = Text()
-    failed = False
     for phase in _PHASES:
-        passed = phase in document["passed"]
-        if passed:
+        if phase in document["passed"]:
             text.append(f"✓ {phase} ", style="green")
-        elif document["problems"] and not failed and not _skipped(phase, document):
-            failed = True
+        elif phase == document["failed"]:
             text.append(f"✗ {phase} ", style="bold red")
         else:
             text.append(f"- {phase} ", style="dim")
     return text
-
-
-def _skipped(phase: str, document: Document) -> bool:
-    """Whether a phase was left out by the caller, and did not fail."""
-    return phase == "signature" and document["signature"]["state"] == "unchecked"
 
 
 def _signature(state: Document) -> Text:
