@@ -114,7 +114,6 @@ def raw_models(skeleton: Skeleton, good_model: Callable[[], onnx.ModelProto]) ->
         "tensor-made-twice-and-forbidden": with_graph(block(1, steal), block(1, steal)),
         "forbidden-before-invalid": with_graph(
             *(block(1, steal.replace(b"\x01s", b"\x01" + bytes([ord("A") + i]))) for i in range(30)),
-            block(5, tensor),
-            block(5, tensor),
+            block(1, node + block(5, axis) + block(5, axis)),
         ),
     }
