@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from twinrank.export.bundle import describe_bundle, diff_bundles, dump_document, host_class
+from twinrank.export.bundle import describe_bundle, diff_bundles, dump_document, host_class, runtime_release
 from twinrank.export.cli import inspect
 
 ALLOWED = {"finding": "batch_variant", "detail": "node 3", "reason": "demo \x1b[31mred\x1b[0m"}
@@ -216,10 +216,39 @@ def test_what_lies_beside_a_bundle_is_shown(exported: Path, tmp_path: Path) -> N
         (False, False, True),
         (False, False, False),
     ]
-    assert document["installation"] == {"holds": False, "detail": "is of another bundle"}
+    assert document["installation"] == {"holds": False, "detail": "names model.onnx.data, which is not there"}
     page = run(path).stdout
     assert "aaaaaaaa, signed" in page
     assert "bbbbbbbb, of another bundle" in page
+
+
+def test_the_record_of_an_installation_holds_until_something_changes(exported: Path, tmp_path: Path) -> None:
+    path = tmp_path / "1"
+    shutil.copytree(exported, path)
+    data = path / "model.onnx.data"
+    data.write_bytes(b"weights")
+    facts = data.stat()
+    stated = {
+        "device": facts.st_dev,
+        "inode": facts.st_ino,
+        "size": facts.st_size,
+        "mtime_ns": facts.st_mtime_ns,
+        "ctime_ns": facts.st_ctime_ns,
+    }
+    digest = "sha256:" + (path / "manifest.sha256").read_text().strip()
+    record = {"format": 1, "bundle": digest, "host_class": host_class(), "runtime": runtime_release()}
+
+    def said(**changes: Any) -> Any:
+        document = {**record, "files": {"model.onnx.data": stated}, **changes}
+        (tmp_path / "1.verified.json").write_text(json.dumps(document))
+        return describe_bundle(path)["installation"]
+
+    assert said() == {"holds": True, "detail": ""}
+    assert said(bundle="sha256:0") == {"holds": False, "detail": "is of another bundle"}
+    assert said(runtime="0.0.1") == {"holds": False, "detail": "is of another host class or runtime"}
+    assert said(files={}) == {"holds": False, "detail": "does not describe this model.onnx.data"}
+    (tmp_path / "1.verified.json").write_text("{")
+    assert describe_bundle(path)["installation"] == {"holds": False, "detail": "cannot be read"}
 
 
 def test_a_signature_is_checked_only_with_a_key(exported: Path, tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from twinrank.export.bundle._bundle import Require, open_bundle
 from twinrank.export.bundle._graph import read_graph
 from twinrank.export.bundle._histograms import HistogramError, read_histograms
 from twinrank.export.bundle._host import host_class
+from twinrank.export.bundle._installation import Installation
 from twinrank.export.bundle._json import Json, JsonError, parse_json
-from twinrank.export.bundle._layout import Tree, read_files, read_listed_manifest, scan
+from twinrank.export.bundle._layout import FileFacts, Tree, read_files, read_listed_manifest, scan
 from twinrank.export.bundle._lookups import lookups_of
 from twinrank.export.bundle._manifest import (
     MANIFEST,
@@ -30,6 +31,7 @@ from twinrank.export.bundle._manifest import (
     parse_manifest,
 )
 from twinrank.export.bundle._problems import BundleError, Problem
+from twinrank.export.bundle._session import runtime_release
 from twinrank.export.bundle._signature import NO_SIGNATURE, SignaturePolicy, check_signature
 
 DESCRIPTION = 1
@@ -265,7 +267,8 @@ def _histograms(root: Path, manifest: Manifest, contents: Mapping[str, bytes] | 
 
 def _attestations(root: Path, manifest: Manifest) -> list[Json]:
     """What lies in ``<version>.attest``: whose it is and whether it is signed; proving it is the opening's business."""
-    folder = root.with_name(f"{root.name}.attest")
+    bundle = root.resolve()
+    folder = bundle.with_name(f"{bundle.name}.attest")
     try:
         places = sorted(entry for entry in folder.iterdir() if entry.suffix == ".json")
     except OSError:
@@ -288,33 +291,24 @@ def _attestations(root: Path, manifest: Manifest) -> list[Json]:
 
 
 def _installation(root: Path, manifest: Manifest) -> dict[str, Json] | None:
-    """The record of a verified installation beside the bundle, and whether it still describes the external weights."""
-    place = root.with_name(f"{root.name}.verified.json")
-    if not place.exists():
+    """The record of a verified installation beside the bundle, and whether a reader here would believe it."""
+    record = Installation(root, manifest.digest, host_class(), runtime_release())
+    if not record.path.exists():
         return None
-    document = _beside(place)
+    try:
+        facts = FileFacts.of(os.stat(root / MODEL_DATA, follow_symlinks=False))
+    except OSError:
+        return {"holds": False, "detail": f"names {MODEL_DATA}, which is not there"}
+    if record.describes(facts):
+        return {"holds": True, "detail": ""}
+    document = _beside(record.path)
     if document is None:
         return {"holds": False, "detail": "cannot be read"}
     if document.get("bundle") != manifest.digest:
         return {"holds": False, "detail": "is of another bundle"}
-    files = document.get("files")
-    stated = files.get(MODEL_DATA) if isinstance(files, dict) else None
-    try:
-        facts = os.stat(root / MODEL_DATA, follow_symlinks=False)
-    except OSError:
-        return {"holds": False, "detail": f"names {MODEL_DATA}, which is not there"}
-    actual = {
-        "device": facts.st_dev,
-        "inode": facts.st_ino,
-        "size": facts.st_size,
-        "mtime_ns": facts.st_mtime_ns,
-        "ctime_ns": facts.st_ctime_ns,
-    }
-    if stated != actual:
-        return {"holds": False, "detail": f"{MODEL_DATA} is not the file that was digested"}
-    if document.get("host_class") != host_class() or document.get("runtime") != manifest.release:
+    if document.get("host_class") != host_class() or document.get("runtime") != runtime_release():
         return {"holds": False, "detail": "is of another host class or runtime"}
-    return {"holds": True, "detail": ""}
+    return {"holds": False, "detail": f"does not describe this {MODEL_DATA}"}
 
 
 def _beside(place: Path) -> dict[str, Json] | None:
