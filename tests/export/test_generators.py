@@ -9,6 +9,7 @@ import pytest
 CONTRACT = Path(__file__).resolve().parents[1] / "contract"
 GENERATORS = (
     "hostile/generate_models.py",
+    "hostile/generate_signatures.py",
     "vectors/bundles/generate_tiny.py",
     "vectors/canary/generate_canary.py",
     "vectors/generate_operators.py",
