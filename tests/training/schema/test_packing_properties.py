@@ -15,6 +15,8 @@ from twinrank.training.schema import (
     FeatureColumn,
     Packing,
     Schema,
+    ScoringError,
+    VectorSpec,
     pack,
     pack_columns,
     read_request,
@@ -158,3 +160,41 @@ def test_many_contexts_pack_as_they_do_one_by_one(data: st.DataObject) -> None:
             assert blocks[block.name].tobytes() == b"".join(single[block.name].tobytes() for single in singles)
         else:
             assert blocks[block.name].shape[0] == 0
+
+
+LONG = (
+    st.floats(width=64, allow_nan=False, allow_infinity=False)
+    | st.floats(-(2.0**99), 2.0**99, width=32)
+    | st.just(-0.0)
+)
+ODD = st.sampled_from(
+    [7, -(2**70), 2**1100, 1e39, 3.4028235677973366e38, 3.4028235677973362e38, 1e-46, "NaN", "x", None, True]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_long_runs_of_floats_are_read_as_one_by_one(data: st.DataObject) -> None:
+    dtype = data.draw(st.sampled_from(["float32", "float64"]))
+    nonfinite = data.draw(st.booleans())
+    length = data.draw(st.integers(1, 40))
+    values: list[Any] = data.draw(
+        st.lists(LONG if dtype == "float64" else st.floats(-1e30, 1e30), min_size=length, max_size=length)
+    )
+    for place in data.draw(st.lists(st.integers(0, length - 1), max_size=2)):
+        values[place] = data.draw(ODD)
+    whole = Schema((Feature("v", "candidate", dtype, nonfinite=nonfinite, vector=VectorSpec(length)),))
+    one = Schema((Feature("v", "candidate", dtype, nonfinite=nonfinite),))
+
+    def read(schema: Schema, value: Any) -> Any:
+        raw = json.dumps({"context": {}, "candidates": [{"v": value}]}).encode()
+        try:
+            blocks = pack(read_request(raw, schema, max_candidates=1), Packing.of(schema))
+        except ScoringError as error:
+            return "wrong_type" if error.code == "missing_feature" else error.code
+        [block] = blocks.values()
+        return block.tobytes()
+
+    alone = [read(one, value) for value in values]
+    problems = [each for each in alone if isinstance(each, str)]
+    assert read(whole, values) == (problems[0] if problems else b"".join(alone))

@@ -11,7 +11,7 @@ import numpy as np
 from twinrank.training.schema._errors import ScoringError, shown
 from twinrank.training.schema._features import FEATURE_NAME, Feature, Placement, Schema
 from twinrank.training.schema._json import parse
-from twinrank.training.schema._values import IntegerLiteral, InvalidValueError, Scalar, scalar_reader
+from twinrank.training.schema._values import IntegerLiteral, InvalidValueError, Scalar, elements_reader, scalar_reader
 
 MISSING, PRESENT, INVALID = 0, 1, 2
 """The state of a value, as packed."""
@@ -101,11 +101,12 @@ def _plain(value: object) -> object:
 class _Slot:
     """Collects the values of one feature while a request is walked."""
 
-    __slots__ = ("absorbs", "feature", "lengths", "limit", "read", "required", "states", "values", "vector")
+    __slots__ = ("absorbs", "feature", "lengths", "limit", "read", "read_all", "required", "states", "values", "vector")
 
     def __init__(self, feature: Feature, rows: int) -> None:
         self.feature = feature
         self.read = scalar_reader(feature.dtype, feature.nonfinite)
+        self.read_all = elements_reader(feature.dtype, feature.nonfinite)
         self.required = feature.missing.policy == "error"
         self.absorbs = feature.invalid.policy != "error"
         self.vector = None if feature.vector is None else feature.vector.length
@@ -131,11 +132,11 @@ class _Slot:
             self.values[row] = self.read(value)
         self.states[row] = PRESENT
 
-    def elements(self, value: object, kind: str) -> list[Any]:
+    def elements(self, value: object, kind: str) -> list[Scalar]:
         """Checks every element, also those that will not be kept; raises `InvalidValueError`."""
         if type(value) is not list:
             raise InvalidValueError("wrong_type", f"a {kind} of {self.feature.dtype}; put a single value into one")
-        return [self.read(element) for element in value]
+        return self.read_all(value)
 
 
 class _Rows:
