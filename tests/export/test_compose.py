@@ -80,8 +80,14 @@ def test_a_subgraph_reads_what_is_renamed_around_it() -> None:
 
 
 def test_halves_of_different_opsets_do_not_compose() -> None:
-    with pytest.raises(ExportError, match="20 and 21"):
-        compose(FRONT.to_onnx(), back(*PLAIN, opset=21), PACKING, FRONT.outputs, ("watched", "score"))
+    with pytest.raises(ExportError, match="20 and 19"):
+        compose(FRONT.to_onnx(), back(*PLAIN, opset=19), PACKING, FRONT.outputs, ("watched", "score"))
+
+
+def test_the_front_half_follows_a_newer_opset() -> None:
+    model = compose(FRONT.to_onnx(), back(*PLAIN, opset=23), PACKING, FRONT.outputs, ("watched", "score"))
+    assert {entry.domain: entry.version for entry in model.opset_import} == {"": 23, "ai.onnx.ml": 4}
+    Runner(model.SerializeToString(), SessionSettings())
 
 
 def test_a_graph_that_is_no_onnx_is_refused() -> None:

@@ -1,20 +1,41 @@
 """The command ``twinrank export``."""
 
+from __future__ import annotations
+
+import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from twinrank.export.bundle import Bundle, BundleError, open_bundle
 from twinrank.export.cli._quantise import quantisation_rows, quantise_option
 
+if TYPE_CHECKING:
+    from twinrank.export.graph import ExportError, ExportSource
+
 __all__ = ["export"]
+
+_TIMED = (1, 20, 200)
+_REPEATS = 21
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--module", "factory", metavar="PKG.MOD:FACTORY", help="Export the torch module that a factory returns.")
+@click.option("--onnx", "file", type=_FILE, help="Export an ONNX file.")
+@click.option("--schema", type=_FILE, help="Features and transforms, YAML; with --module and --onnx.")
+@click.option("--requests", type=_FILE, help="Sample requests, one JSON object a line; with --module and --onnx.")
+@click.option("--heads", help="Names of the outputs in order, as in clicked,liked,score; where they have none.")
+@click.option("--name", help="The model's name; by default the factory's module or the file's name.")
+@click.option("--max-candidates", type=click.IntRange(1, 1_000_000), help="The largest slate; by default 1000.")
+@click.option("--allow", multiple=True, metavar="NAME=REASON", help="Let a finding pass; the bundle says so and why.")
 @click.option(
     "--models",
     type=click.Path(file_okay=False, path_type=Path),
@@ -25,15 +46,25 @@ __all__ = ["export"]
     "--version", type=click.IntRange(min=1), help="A version that does not exist yet; without it, the next one."
 )
 @quantise_option
-def export(run: Path, models: Path, version: int | None, least_rows: int | None) -> None:
-    """Export the trained RUN as a bundle, and prove it before it is there.
+def export(run: Path | None, models: Path, version: int | None, least_rows: int | None, **given: Any) -> None:
+    r"""Export a model as a bundle, and prove it before it is there.
 
-    The graph is compared with the torch module, every candidate is scored in slates of many sizes and must keep its
-    bits, and the bundle must open as verified-bits. If the newest version already has this content, it is kept.
+    The model is a trained RUN, any torch module, or an ONNX file. The graph is compared with it, every candidate is
+    scored in slates of many sizes and must keep its bits, and the bundle must open as verified-bits. What speaks
+    against it is listed, all at once, and nothing is written. If the newest version has this content already, it stays.
+
+    \b
+      twinrank export build/runs/ml100k --models build/models
+      twinrank export --module shop.model:make --schema schema.yaml --requests sample.jsonl --models build/models
+      twinrank export --onnx ranker.onnx --schema schema.yaml --requests sample.jsonl --models build/models \
+          --heads clicked,score --allow few_requests="a demo"
     """
+    _check_usage(run, given)
+    # Half a minute on a machine that is busy, where silence would look like a hang.
+    click.echo("   0.0 s  loading libraries")
     # torch takes seconds to import; nothing else of this command needs it.
-    from twinrank.export.graph import ExportError, export_source, quantise_tables, source_of_run
-    from twinrank.training.run import RunError, load_run
+    from twinrank.export.graph import ExportError, export_source, quantise_tables
+    from twinrank.training.run import RunError
 
     console = Console(highlight=False)
     started = time.perf_counter()
@@ -41,11 +72,10 @@ def export(run: Path, models: Path, version: int | None, least_rows: int | None)
         with console.status("") as status:
 
             def tell(step: str) -> None:
-                console.print(f"[dim]{time.perf_counter() - started:6.1f} s[/dim]  {step}")
-                status.update(step)
+                console.print(f"[dim]{time.perf_counter() - started:6.1f} s[/dim]  {escape(step)}")
+                status.update(escape(step))
 
-            tell("loading the run")
-            source = source_of_run(load_run(run))
+            source = _source(run, given, tell)
             if least_rows is not None:
                 tell("quantising tables, and comparing with the float32 ones")
                 source = quantise_tables(source, least_rows)
@@ -53,10 +83,81 @@ def export(run: Path, models: Path, version: int | None, least_rows: int | None)
             opening = time.perf_counter()
             bundle = open_bundle(path)
             opened = time.perf_counter() - opening
-    except (BundleError, ExportError, FileExistsError, RunError) as e:
+    except ExportError as e:
+        Console(stderr=True, highlight=False).print(_refusal(e))
+        many = len(e.findings) > 1
+        raise click.ClickException(
+            f"{', '.join(dict.fromkeys(finding.name for finding in e.findings))}: nothing was written"
+            + (f"; {len(e.findings)} findings above" if many else "")
+        ) from e
+    except (BundleError, FileExistsError, RunError) as e:
         raise click.ClickException(str(e)) from e
     console.print(_summary(bundle, opened))
+    console.print(_latency(bundle, source.requests))
     console.print(f"{bundle.path} is {bundle.verification}, exported in {time.perf_counter() - started:.1f} s")
+
+
+def _check_usage(run: Path | None, given: dict[str, Any]) -> None:
+    """One source, with what belongs to it.
+
+    Raises:
+        click.UsageError: if it is not so.
+    """
+    named = {"RUN": run, "--module": given["factory"], "--onnx": given["file"]}
+    sources = [name for name, value in named.items() if value is not None]
+    if len(sources) != 1:
+        chosen = "nothing" if not sources else " and ".join(sources)
+        raise click.UsageError(f"Give one of RUN, --module and --onnx; {chosen} is given.")
+    own = {key: f"--{key.replace('_', '-')}" for key in ("schema", "requests", "heads", "name", "max_candidates")}
+    if run is not None:
+        wrong = [option for key, option in own.items() if given[key] is not None]
+        if wrong:
+            raise click.UsageError(f"A run has its own {' and '.join(wrong)}; leave that out.")
+    else:
+        absent = [own[key] for key in ("schema", "requests") if given[key] is None]
+        if absent:
+            raise click.UsageError(f"{sources[0]} needs {' and '.join(absent)}.")
+
+
+def _source(run: Path | None, given: dict[str, Any], tell: Callable[[str], None]) -> ExportSource:
+    from twinrank.export.graph import (
+        MAX_CANDIDATES,
+        read_allowances,
+        source_of_module,
+        source_of_onnx,
+        source_of_run,
+    )
+    from twinrank.training.run import load_run
+
+    allow = read_allowances(given["allow"])
+    if run is not None:
+        tell("loading the run")
+        return source_of_run(load_run(run), allow)
+    heads = [head.strip() for head in given["heads"].split(",")] if given["heads"] is not None else None
+    options = {
+        "name": given["name"],
+        "max_candidates": given["max_candidates"] or MAX_CANDIDATES,
+        "heads": heads,
+        "allow": allow,
+    }
+    if given["factory"] is not None:
+        tell(f"making the module by {given['factory']}")
+        return source_of_module(given["factory"], given["schema"], given["requests"], **options)
+    tell(f"reading {given['file'].name}")
+    return source_of_onnx(given["file"], given["schema"], given["requests"], **options)
+
+
+def _refusal(error: ExportError) -> Table:
+    """Everything that speaks against the export, a row each."""
+    from twinrank.export.graph import ALLOWABLE
+
+    table = Table(title="This cannot become a bundle", title_justify="left", show_lines=True)
+    for column in ("finding", "where", "what", "what to do"):
+        table.add_column(column, overflow="fold")
+    for finding in error.findings:
+        allow = f'\nOr, if it is meant: --allow {finding.name}="why"' if finding.name in ALLOWABLE else ""
+        table.add_row(finding.name, escape(finding.node), escape(finding.detail), escape(finding.remedy + allow))
+    return table
 
 
 def _summary(bundle: Bundle, opened: float) -> Table:
@@ -75,16 +176,51 @@ def _summary(bundle: Bundle, opened: float) -> Table:
     table.add_row("digest", bundle.digest)
     table.add_row("size", f"{size / 1e6:.2f} MB in {len(manifest.files) + 2} files")
     table.add_row("host class", manifest.host_class)
+    reference = evidence["reference"]
     for name, seen in manifest.tolerances.items():
-        rows = evidence["reference"]["rows"]
         table.add_row(
-            f"torch, {name}", f"at most {seen.max_abs:.2g} apart, {seen.max_ulp} ULP, in {rows} rows; a = {seen.a:.2g}"
+            f"{reference['source']}, {name}",
+            f"at most {seen.max_abs:.2g} apart, {seen.max_ulp} ULP, in {reference['rows']} rows; a = {seen.a:.2g}",
         )
     invariance = evidence["invariance"]
     sizes = ", ".join(str(size) for size in invariance["sizes"])
-    table.add_row("batch invariance", f"0 of {invariance['compared']} values differ, at n = {sizes}")
+    table.add_row(
+        "batch invariance",
+        f"{invariance['differing_values']} of {invariance['compared']} values differ, at n = {sizes}",
+    )
+    for entry in manifest.allowed:
+        table.add_row("allowed", escape(f"{entry.finding}: {entry.detail} -- {entry.reason}"))
     table.add_row("goldens", f"{manifest.goldens}, {manifest.data_sets} of them scored")
     for label, text in quantisation_rows(manifest.document["provenance"]):
         table.add_row(label, text)
     table.add_row("open and verify", f"{opened:.2f} s")
     return table
+
+
+def _latency(bundle: Bundle, requests: tuple[bytes, ...]) -> str:
+    """The median time of a request from JSON to ranking, in this process; it is printed and stored nowhere."""
+    parsed = [request for raw in requests if (request := _parsed(raw)) is not None]
+    candidates = [candidate for request in parsed for candidate in request["candidates"]]
+    told = []
+    for n in _TIMED:
+        if n > bundle.manifest.max_candidates:
+            continue
+        slate = {"context": parsed[0]["context"], "candidates": [candidates[i % len(candidates)] for i in range(n)]}
+        raw = json.dumps(slate).encode()
+        taken = []
+        for _ in range(_REPEATS):
+            begin = time.perf_counter()
+            bundle.score(raw)
+            taken.append(time.perf_counter() - begin)
+        told.append(f"{sorted(taken)[_REPEATS // 2] * 1e3:.2f} ms at n = {n}")
+    return f"scoring in Python, median of {_REPEATS}: {', '.join(told)}"
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    """A request with candidates as JSON; None for what is none."""
+    try:
+        request = json.loads(raw)
+    except ValueError:
+        return None
+    usable = isinstance(request, dict) and isinstance(request.get("context"), dict) and request.get("candidates")
+    return request if usable else None

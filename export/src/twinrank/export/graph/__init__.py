@@ -4,12 +4,14 @@ from twinrank.export.graph._errors import ExportError, Finding
 from twinrank.export.graph._export import Progress, build_files, build_graph, export_run, export_source
 from twinrank.export.graph._invariance import first_variant_node
 from twinrank.export.graph._lint import ALLOWABLE, read_allowances
+from twinrank.export.graph._made import MAX_CANDIDATES, source_of_module, source_of_onnx
 from twinrank.export.graph._quantise import MIN_ROWS, quantise_tables
 from twinrank.export.graph._reference import module_outputs
 from twinrank.export.graph._source import ExportSource, source_of_run
 
 __all__ = [
     "ALLOWABLE",
+    "MAX_CANDIDATES",
     "MIN_ROWS",
     "ExportError",
     "ExportSource",
@@ -23,5 +25,7 @@ __all__ = [
     "module_outputs",
     "quantise_tables",
     "read_allowances",
+    "source_of_module",
+    "source_of_onnx",
     "source_of_run",
 ]

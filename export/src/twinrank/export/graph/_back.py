@@ -62,18 +62,26 @@ class TorchBack:
         module: not to be changed while it is exported.
         code: packages whose classes need not be named one by one, because the export's own digest covers them.
         notes: see `Back`.
+        files: more that decides what the module computes, by name.
     """
 
     kind: Literal["torch"] = "torch"
 
-    def __init__(self, module: torch.nn.Module, code: Sequence[str] = (), notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        code: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        files: Sequence[Part] = (),
+    ) -> None:
         self.module = module
+        self._files = tuple(files)
         self.notes = tuple(notes)
         self._code = tuple(code)
 
     def with_module(self, module: torch.nn.Module) -> TorchBack:
         """The same with another module."""
-        return TorchBack(module, self._code, self.notes)
+        return TorchBack(module, self._code, self.notes, self._files)
 
     def findings(self) -> list[Finding]:
         """``training_mode``."""
@@ -107,6 +115,7 @@ class TorchBack:
         foreign = {type(part) for part in self.module.modules() if not type(part).__module__.startswith(known)}
         for kind in sorted(foreign, key=lambda found: (found.__module__, found.__qualname__)):
             yield f"class {kind.__qualname__}", _text_of(kind)
+        yield from self._files
 
 
 def _text_of(kind: type) -> bytes:

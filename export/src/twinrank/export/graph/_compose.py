@@ -14,6 +14,7 @@ SCORE = "score"
 CANDIDATES = "n"
 """The symbol of the candidate axis."""
 _UNSEEN = "unseen."
+_TREES = "ai.onnx.ml"
 _DOMAIN_ORDER = ("", "ai.onnx.ml")
 
 
@@ -192,16 +193,20 @@ def prune(graph: onnx.GraphProto) -> None:
 
 
 def _opsets(*models: onnx.ModelProto) -> list[onnx.OperatorSetIdProto]:
+    # What the front half holds means the same up to the newest opset that a bundle may have, so it follows the other.
     versions: dict[str, int] = {}
     for model in models:
         for entry in model.opset_import:
             domain = "" if entry.domain == "ai.onnx" else entry.domain
-            if versions.setdefault(domain, entry.version) != entry.version:
+            if domain == _TREES:
+                versions[domain] = max(versions.get(domain, 0), entry.version)
+            elif versions.setdefault(domain, entry.version) > entry.version:
                 raise ExportError(
                     "graph_refused",
                     f"the two halves import {domain or 'ai.onnx'} as {versions[domain]} and {entry.version}",
                     "Make both with the same opset",
                 )
+            versions[domain] = max(versions[domain], entry.version)
     return [helper.make_opsetid(domain, versions[domain]) for domain in sorted(versions, key=_domain_rank)]
 
 

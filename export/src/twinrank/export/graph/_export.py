@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,8 +136,8 @@ def _draft(source: ExportSource, digest: str, progress: Progress, tables: Tables
             raise ExportError.of(findings)
         progress("rewriting what depends on the number of candidates")
         model, applied = rewritten(plain, packing, samples.slates, outputs, tables, progress)
-        for entry in applied:
-            progress(f"  {entry.rewrite}: {entry.node}: {entry.detail}")
+        for name, count in Counter(entry.rewrite for entry in applied).items():
+            progress(f"  {name}: {count} {'node' if count == 1 else 'nodes'}, listed in the provenance")
         execute = Executor(model, outputs, tables)
         progress("proving batch invariance")
         invariance = check_invariance(

@@ -66,8 +66,8 @@ def rewritten(
         except ExportError as e:
             tell(f"the rewrite {rewrite.name} is undone: {e.detail}")
             continue
-        if after > varying:
-            problem = f"{after} values differ between slate sizes, {varying} without it"
+        if after and not varying:
+            problem = f"{after} values differ between slate sizes, none without it"
         if problem:
             tell(f"the rewrite {rewrite.name} is undone: {problem}")
             continue

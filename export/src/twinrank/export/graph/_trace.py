@@ -22,6 +22,8 @@ OPSET = 20
 # A size that is no dimension of a usual model and no special case (0 and 1 are baked in) of the tracer.
 TRACED_CANDIDATES = 7
 
+_TALKATIVE = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir")
+
 Tensors = Mapping[str, NDArray[np.generic]]
 
 
@@ -99,12 +101,9 @@ def trace(
     shapes = tuple({0: axis} if spec.placement == "candidate" else None for spec in specs)
     arguments = tuple(torch.from_numpy(np.ascontiguousarray(example[name])) for name in names)
     wrapped = _Positional(module, names, outputs).eval()
-    quiet = logging.getLogger("torch.onnx")
-    level = quiet.level
-    quiet.setLevel(logging.ERROR)
     try:
         # The exporter prints its progress, and warns of what it does inside itself.
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), one_thread():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet(), one_thread():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 wrapped,
@@ -118,13 +117,18 @@ def trace(
                 verbose=False,
             )
     except torch.onnx.errors.OnnxExporterError as e:
+        cause = _last_cause(e)
+        if "data-dependent" in cause:
+            raise ExportError(
+                "data_dependent",
+                f"the module takes another path for other values, and only one can be traced: {cause}",
+                "Replace `if tensor:`, item() and the like by torch.where or a mask",
+            ) from e
         raise ExportError(
             "shape_baked_in",
-            f"the module cannot be traced with a free number of candidates: {_last_cause(e)}",
+            f"the module cannot be traced with a free number of candidates: {cause}",
             "Keep sizes symbolic: no int(), item() or Python branch on n",
         ) from e
-    finally:
-        quiet.setLevel(level)
     if program is None:
         raise ExportError("shape_baked_in", "the tracer returned no program", "Report it with the module")
     if tables is not None:
@@ -147,6 +151,20 @@ def _keep_outside(model: onnx_ir.Model, tables: Tables) -> None:
         held = value.const_value
         if held is not None and tables.takes(held.dtype.numpy(), held.nbytes):
             value.const_value = onnx_ir.serde.deserialize_tensor(tables.keep(name, held.numpy()))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The loggers of the tracer and the optimiser, which tell how they work, at errors only."""
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _last_cause(error: BaseException) -> str:

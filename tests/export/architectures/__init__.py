@@ -1,0 +1,1 @@
+"""User modules whose layers do not export by themselves."""
