@@ -54,7 +54,6 @@ BEYOND_A_SCHEMA = {
     "/schema/features/*/nonfinite",
     "/schema/features/*/unseen/value",
     "/schema/features/*/vector",
-    "/schema/features/*/vector/length",
 }
 
 
