@@ -304,6 +304,8 @@ def test_the_shape_of_a_frame_is_the_shape_of_a_request() -> None:
         with pytest.raises(ScoringError, match=f"invalid_request.*has {rows} rows"):
             request_from_frame(pl.DataFrame({"u": [1] * rows}, {"u": pl.Int64}), frame, lists, max_candidates=2)
     assert read(column([], "int64"), CODE).n == 0
+    with pytest.raises(ScoringError, match="has 50 candidates; this model takes at most 10"):
+        read(column(range(50)), CODE)
     assert read(pd.DataFrame(index=range(3)), CODE).states("x") == (0, 0, 0)
     with pytest.raises(ScoringError, match="invalid_request"):
         read(column([1]), CODE, k=-1)
