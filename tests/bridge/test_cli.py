@@ -113,6 +113,32 @@ def test_a_thousand_problems_do_not_fill_the_screen() -> None:
     assert (len(told[0]), told[0][0], told[0][-1]) == (22, "error [file_unexpected] 1000 problems", "  and 980 more")
 
 
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_a_line_is_printed_before_torch_loads(command: str, tmp_path: Path) -> None:
+    """Loading it takes half a minute on a busy machine; here it ends the process."""
+    (tmp_path / "config.yaml").write_text("name: x\n")
+    arguments = {"train": ["config.yaml", "--out", "out"], "export": [".", "--models", "models"]}[command]
+    code = (
+        "import sys\nfrom twinrank.bridge.cli import main\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'torch':\n"
+        "            print('TORCH', file=sys.stderr, flush=True); raise SystemExit(9)\n"
+        f"sys.meta_path.insert(0, Stop())\nmain({[command, *arguments]!r})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-u", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 9, done.stdout
+    said, _, _ = done.stdout.partition("TORCH")
+    assert "loading" in said
+
+
 @pytest.mark.parametrize("given", ["1", ""])
 def test_serve_says_which_folder_it_wants(tiny: Path, tmp_path: Path, given: str) -> None:
     shutil.copytree(tiny, tmp_path / "models" / "tiny" / "1")
