@@ -1,6 +1,6 @@
 """How much a slate costs: as exported plainly, after the rewrites, and as flat rows.
 
-    .venv/bin/python export/bench/slates.py [--quick] [--bundle BEFORE.onnx AFTER.onnx]
+    .venv/bin/python export/bench/slates.py [--quick]
 
 Every ratio is the median over pairs of runs that follow each other in one process, in alternating order; the brackets
 hold the middle half of the pairs. ONNX Runtime under the session options of a bundle: one thread, everything optimised.
