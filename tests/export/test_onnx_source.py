@@ -39,7 +39,7 @@ def flat(axis: Any = "batch", opset: int = 15, outputs: Sequence[str] = ("liked"
         helper.make_node("Dropout", ["i"], ["kept"]),
         helper.make_node("Concat", ["u", "kept", "price"], ["all"], axis=1),
         helper.make_node("MatMul", ["all", "weight"], ["both"]),
-        helper.make_node("Split", ["both"], ["left", "right"], axis=1),
+        helper.make_node("Split", ["both"], ["left", "right"], axis=1, **({"num_outputs": 2} if opset >= 18 else {})),
         helper.make_node("Sigmoid", ["left"], [outputs[0]]),
         helper.make_node("Softplus", ["right"], [outputs[1]]),
     ]
