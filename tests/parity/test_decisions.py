@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ from twinrank.export.bundle import (
     order_of,
     write_bundle,
 )
-from twinrank.training.schema import Packing, Schema, pack, read_request
+from twinrank.training.schema import Feature, Packing, Schema, pack, read_request
 
 pytestmark = pytest.mark.parity
 
@@ -61,8 +61,12 @@ def valid_request(schema: Schema) -> bytes:
     """One candidate, every feature present: all that a bundle's golden needs."""
     value = {"int64": 1, "timestamp": 1, "float32": 0.5, "float64": 0.5, "bool": True, "string": "x"}
 
-    def values(features: Any) -> dict[str, Any]:
-        return {f.name: [value[f.dtype]] if f.list is not None else value[f.dtype] for f in features}
+    def one(feature: Feature) -> Any:
+        length = 1 if feature.list is not None else feature.vector.length if feature.vector is not None else None
+        return value[feature.dtype] if length is None else [value[feature.dtype]] * length
+
+    def values(features: Iterable[Feature]) -> dict[str, Any]:
+        return {feature.name: one(feature) for feature in features}
 
     return json.dumps({"context": values(schema.context), "candidates": [values(schema.candidate)]}).encode()
 
