@@ -286,6 +286,65 @@ def test_values_fit_by_bits_or_within_tolerance(left: Any, right: Any, tolerance
     assert (differing_values(np.array([left]), np.array([right]), tolerance) is None) == fits
 
 
+# ---- unseen values
+
+
+@pytest.mark.parametrize(
+    ("context", "shelves", "feature", "candidate"),
+    [
+        ({"region": "west"}, [None, 3], "region", None),
+        ({"labels": ["west", "apple"]}, [3], "labels", None),
+        ({"region": "north", "labels": ["apple", "west"]}, [7], "labels", None),
+        ({"region": "west", "labels": ["west"]}, [7], "region", None),
+        ({}, [3, None, -4, 7, 8], "shelf", 3),
+        ({}, [0], "shelf", 0),
+    ],
+)
+def test_the_first_unseen_value_is_named(
+    context: dict[str, Any], shelves: list[int | None], feature: str, candidate: int | None, own_tiny: Path
+) -> None:
+    least = {"stock": 0, "quality": 0, "margin": 0}
+    request = {
+        "context": {"when": 0, "budget": 0} | context,
+        "candidates": [least | {"shelf": shelf} for shelf in shelves],
+    }
+    bundle = open_bundle(own_tiny)
+    with pytest.raises(ScoringError, match="vocabulary") as caught:
+        bundle.score(json.dumps(request).encode())
+    assert (caught.value.code, caught.value.feature, caught.value.candidate) == ("unseen_value", feature, candidate)
+    with pytest.raises(ScoringError):
+        bundle.run(bundle.pack(json.dumps(request).encode()), len(shelves))
+
+
+def test_what_is_beyond_a_lists_kept_end_is_not_unseen_and_n_0_runs_nothing(own_tiny: Path) -> None:
+    bundle = open_bundle(own_tiny)
+    context = {"when": 0, "budget": 0, "labels": ["apple", "bread", "west"]}
+    least = {"stock": 0, "quality": 0, "margin": 0}
+    assert bundle.score(json.dumps({"context": context, "candidates": [least]}).encode()).n == 1
+    context["region"] = "west"
+    assert bundle.score(json.dumps({"context": context, "candidates": []}).encode()).n == 0
+
+
+def test_the_manifest_says_which_counts_the_graph_gives(tiny: Path) -> None:
+    manifest = room.read_manifest(tiny)
+    assert [(unseen.output, unseen.shape, unseen.features) for unseen in manifest.unseen] == [
+        ("unseen.context", (1, 2), ("region", "labels")),
+        ("unseen.candidate", (-1, 1), ("shelf",)),
+    ]
+    assert [head.output for head in manifest.outputs] == ["head.watched", "head.risky", "head.margin", "score"]
+
+
+def test_a_count_of_another_shape_is_a_fault_of_the_graph(own_tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = open_bundle(own_tiny)
+    request = bundle.goldens[0].request
+    outputs = bundle._runner.run(bundle.pack(request))
+    outputs[-1] = np.zeros((2, 1), np.int64)
+    monkeypatch.setattr(bundle._runner, "run", lambda _: outputs)
+    with pytest.raises(ScoringError, match=r"unseen\.candidate is int64 \[2, 1\]") as caught:
+        bundle.score(request)
+    assert caught.value.code == "scoring_failed"
+
+
 # ---- external weights
 
 
