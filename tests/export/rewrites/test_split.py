@@ -434,6 +434,36 @@ def test_a_concatenation_that_exists_is_used_again_and_a_longer_one_is_not() -> 
     assert sum(entry.op_type == "Concat" for entry in made.graph.node) == 2
 
 
+def test_a_slope_that_varies_where_its_input_repeats_waits_for_the_rows() -> None:
+    nodes = [
+        node("Constant", [], "shape", value_ints=[1, _L, 6]),
+        node("Expand", ["context.f32", "shape"], "h"),
+        node("PRelu", ["h", "slope"], "p"),
+        node("Exp", ["p"], "e"),
+        node("Mul", ["e", "candidate.f32"]),
+    ]
+    model = graph(nodes, [_L, 6], [1, 1, 6], {"slope": np.linspace(0.1, 0.9, _L, dtype=np.float32)[:, None]})
+    unchanged(model)
+
+
+@pytest.mark.parametrize(("target", "shape"), [([_L, -1, 6], (_L, "n", 6)), ([-1, 6], (None, 6))])
+def test_a_reshape_that_mixes_candidates_and_steps_is_left_alone(target: list[int], shape: tuple[Any, ...]) -> None:
+    nodes = [
+        node("Shape", ["candidate.f32"], "n", start=0, end=1),
+        node("Concat", ["n", "sizes"], "shape", axis=0),
+        node("Expand", ["context.f32", "shape"], "h"),
+        node("Reshape", ["h", "target"], "r"),
+        node("Exp", ["r"]),
+    ]
+    constants = {"sizes": np.array([_L, 6]), "target": np.array(target)}
+    model = graph_of_any_shape(nodes, [3], [1, _L, 6], constants)
+    del model.graph.output[0].type.tensor_type.shape.dim[:]
+    for _ in shape:
+        model.graph.output[0].type.tensor_type.shape.dim.add()
+    assert View(model).shape("r") == shape
+    unchanged(model)
+
+
 # ---- what torch writes
 
 
