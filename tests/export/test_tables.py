@@ -132,16 +132,18 @@ def test_nothing_is_made_on_disk_without_a_large_weight(tmp_path: Path) -> None:
 
 def test_tables_are_found_by_their_place_whatever_they_are_called() -> None:
     first, second = np.arange(3, dtype=np.float32), np.arange(5, dtype=np.int64)
+    third = np.ones(2, np.int8)
     with Tables() as tables:
-        stubs = [tables.keep("a", first), tables.keep("b", second)]
+        stubs = [tables.keep("a", first), tables.keep("b", second), tables.keep("c", third)]
         stubs[0].name, stubs[1].name = "other", "a"
         model = onnx.ModelProto(graph=onnx.GraphProto(initializer=stubs))
         found = tables.weights_of(model)
         assert found["other"] is first
         assert found["a"] is second
+        assert found["c"] is third
         assert tables.folder is not None
         raw = (tables.folder / "model.onnx.data").read_bytes()
-        assert raw == first.tobytes() + bytes(4096 - 12) + second.tobytes()
+        assert raw == first.tobytes() + bytes(4096 - 12) + second.tobytes() + bytes(4096 - 40) + third.tobytes()
         assert stubs[1] == weight_stub("a", second, 4096)
 
 
