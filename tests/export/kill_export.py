@@ -26,9 +26,9 @@ from twinrank.export.bundle import BundleError, open_bundle, versions_of
 from twinrank.export.graph import _tables, export_run
 
 NAME = "small"
-ANYWHERE = 10
-ROUNDS = 2
-WRITES = 20
+ANYWHERE = 6
+ROUNDS = 1
+WRITES = 44
 
 
 def contents(folder: Path) -> dict[str, bytes]:

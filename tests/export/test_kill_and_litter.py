@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+# 30 s of work that waits for discs and forks: on a machine that is busy with other tests it may take minutes.
+pytestmark = pytest.mark.timeout(900)
+
 HERE = Path(__file__).resolve().parent
 SEED = 20261122
 
@@ -51,7 +54,7 @@ def test_the_kills_met_every_stage(seen: list[dict[str, Any]]) -> None:
 
 def test_the_next_run_leaves_one_version_and_nothing_else(seen: list[dict[str, Any]]) -> None:
     after = named(seen, "next run")
-    assert len(after) == 4
+    assert len(after) == 3
     for one in after:
         assert (one["left"], one["good"], one["bad"], one["same"]) == (["1"], [1], [], True)
 
