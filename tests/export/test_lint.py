@@ -113,6 +113,8 @@ def test_what_is_not_allowed_is_refused_all_of_it() -> None:
     with pytest.raises(ExportError) as caught:
         judge([LOOSE, BAKED], {"reference_loose": "known"}, print)
     assert caught.value.findings == (BAKED,)
+    with pytest.raises(ExportError):
+        judge([BAKED], {"shape_baked_in": "whoever calls this without reading the texts"}, print)
 
 
 @pytest.mark.parametrize("text", ["shape_baked_in=I like it", "operator_forbidden=x", "nonsense=x", "=x"])

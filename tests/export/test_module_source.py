@@ -274,6 +274,13 @@ def broken():
 def branching():
     return Branching()
 
+class Inside(torch.nn.Module):
+    def forward(self, price):
+        return torch.nn.Linear(3, 3)(price)
+
+def inside():
+    return Inside()
+
 def raising():
     raise KeyError("no weights here")
 
@@ -289,10 +296,11 @@ def number():
     ("factory", "words"),
     [
         ("broken", r"calling forward\(\) raised RuntimeError: .*theirs\.py:9, in helper: return price @ torch"),
-        ("raising", r"calling theirs:raising\(\) raised KeyError: 'no weights here' \(theirs\.py:24, in raising"),
+        ("raising", r"calling theirs:raising\(\) raised KeyError: 'no weights here' \(theirs\.py:\d+, in raising"),
+        ("inside", r"theirs\.py:\d+, in forward: return torch\.nn\.Linear"),
         ("leaving", "SystemExit: please log in"),
         ("number", "returned a int"),
-        ("absent", "no factory 'absent'.*branching, broken"),
+        ("absent", "no factory 'absent'.*branching, broken, inside"),
     ],
 )
 def test_an_error_of_the_users_code_is_shown_as_theirs(

@@ -231,12 +231,13 @@ def test_external_data_beside_the_file_are_read(tmp_path: Path) -> None:
         assert values.tobytes() == expected[name].tobytes()
 
 
-@pytest.mark.parametrize("location", ["../ranker.data", "/etc/hostname", "absent.data", "", "link.data"])
+@pytest.mark.parametrize("location", ["../ranker.data", "/etc/hostname", "absent.data", "", "link.data", "alias.data"])
 def test_external_data_elsewhere_are_refused(location: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     (tmp_path / "ranker.data").write_bytes(bytes(4096))
     (folder / "link.data").symlink_to(tmp_path / "ranker.data")
+    (folder / "alias.data").symlink_to("ranker.data")
     with pytest.raises(ExportError) as caught:
         OnnxBack(with_data(folder, location), FRONT.outputs)
     assert caught.value.reason == "external_data_refused"
