@@ -1,5 +1,6 @@
 """From a run to a bundle: what is proved, what is refused and why, and that the same run gives the same bytes."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -19,6 +20,8 @@ import twinrank.training.run as runs
 from twinrank.export.bundle import compare_bits, open_bundle
 from twinrank.export.graph import ExportError, export_run, module_outputs
 from twinrank.training.transforms import FrontGraph
+
+ROOT = Path(__file__).resolve().parents[2]
 
 HERE = Path(__file__).resolve().parent
 
@@ -127,6 +130,20 @@ def test_the_evidence_states_what_was_measured(exported: Path) -> None:
         assert seen["a"] == max(4 * seen["max_abs"], 1e-6)
     assert evidence["invariance"]["sizes"] == [1, 2, 3, 5, 7, 8, 16, 33, 40, 64, 300]
     assert evidence["invariance"]["compared"] > 10_000
+
+
+def test_the_provenance_names_the_code_that_made_it(exported: Path) -> None:
+    stated = json.loads((exported / "manifest.json").read_bytes())["provenance"]["export"]["code"]
+    digest = hashlib.sha256()
+    for package in ("export/bundle", "export/graph", "training/models", "training/schema", "training/transforms"):
+        root = ROOT / package.split("/")[0] / "src" / "twinrank" / package
+        for path in sorted(root.rglob("*"), key=lambda found: found.relative_to(root).parts):
+            if path.suffix in (".py", ".onnx", ".pb", ".json"):
+                content = path.read_bytes()
+                name = f"twinrank.{package.replace('/', '.')}/{path.relative_to(root).as_posix()}"
+                digest.update(f"{name}\0{len(content)}\0".encode())
+                digest.update(content)
+    assert stated == digest.hexdigest()
 
 
 def test_an_unchanged_run_is_not_exported_twice(exported: Path) -> None:

@@ -36,7 +36,7 @@ from twinrank.export.graph._reference import measure_reference
 from twinrank.export.graph._requests import Samples, read_samples
 from twinrank.export.graph._rewriting import rewritten
 from twinrank.export.graph._slates import Blocks, size_of, take
-from twinrank.export.graph._source import ExportSource, source_digest, source_of_run, tool_versions
+from twinrank.export.graph._source import ExportSource, code_revision, source_digest, source_of_run, tool_versions
 from twinrank.export.graph._summary import transforms_summary
 from twinrank.export.graph._tables import Tables
 from twinrank.export.graph._trace import TRACED_CANDIDATES
@@ -187,6 +187,7 @@ def _draft(source: ExportSource, digest: str, progress: Progress, tables: Tables
                 "requests": {"given": len(source.requests), "refused": samples.refused},
                 "rewrites": [entry.to_json() for entry in applied],
                 "transforms": transforms_summary(source.front.transforms, source.front.outputs),
+                "code": code_revision(),
                 "versions": tool_versions(),
             },
         },

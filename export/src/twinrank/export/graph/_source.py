@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
@@ -82,8 +82,17 @@ def tool_versions() -> dict[str, str]:
 
 def source_digest(source: ExportSource) -> str:
     """SHA-256, in hex, over everything that decides the bytes of the source's bundle on this host."""
+    return _digest(_parts(source))
+
+
+def code_revision() -> str:
+    """SHA-256, in hex, over twinrank's own code that decides bytes: an installed package knows no revision of git."""
+    return _digest(_code_parts())
+
+
+def _digest(parts: Iterable[Part]) -> str:
     digest = hashlib.sha256()
-    for name, content in _parts(source):
+    for name, content in parts:
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
@@ -105,6 +114,10 @@ def _parts(source: ExportSource) -> Iterator[Part]:
     yield from source.back.parts()
     for index, request in enumerate(source.requests):
         yield f"request {index}", request
+    yield from _code_parts()
+
+
+def _code_parts() -> Iterator[Part]:
     for package in CODE:
         yield from _code(resources.files(package), package)
 
