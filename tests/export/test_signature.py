@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_public_key,
 )
 from hostile_bundles import HOSTILE
 
@@ -229,6 +230,57 @@ def test_other_curves_are_refused_as_keys(curve: ec.EllipticCurve) -> None:
     known = ec.generate_private_key(curve).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(ValueError, match="expected P-256, P-384 or P-521"):
         SignaturePolicy(keys=(known,))
+
+
+def key_texts() -> dict[str, tuple[bytes, bool]]:
+    """Texts of one key, and whether section 14 takes them; SignaturePolicyTest has the same list."""
+    text = public("p256")
+    known = load_pem_public_key(text)
+    assert isinstance(known, ec.EllipticCurvePublicKey)
+    compressed = known.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    der = known.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    # SEQUENCE of 57 bytes, the 21 of the algorithm, BIT STRING of 34 with no unused bits.
+    other = {"compressed": b"\x30\x39" + der[2:23] + b"\x03\x22\x00" + compressed}
+    other["hybrid"] = der[:26] + bytes([6 + der[-1] % 2]) + der[27:]
+    blocks = {
+        name: b"-----BEGIN PUBLIC KEY-----\n%s-----END PUBLIC KEY-----\n" % base64.encodebytes(content)
+        for name, content in other.items()
+    }
+    head, body = text.split(b"\n", 1)
+    loose = body.replace(b"==\n", b"=\n=\n")
+    return {
+        "as OpenSSL prints it": (text, True),
+        "CR LF": (text.replace(b"\n", b"\r\n"), True),
+        "CR": (text.replace(b"\n", b"\r"), True),
+        "on one line": (text.replace(b"\n", b""), True),
+        "indented": (text.replace(b"\n", b"\n\t  "), True),
+        "padding broken": (head + b"\n" + loose, True),
+        "byte order mark": (b"\xef\xbb\xbf" + text, True),
+        "text around": (b"EC key\n" + text + b"\0 end", True),
+        "header": (head + b"\nProc-Type: 4,ENCRYPTED\n\n" + body, False),
+        "no padding": (text.replace(b"=", b""), False),
+        "loose bits": (
+            head + b"\n" + body.replace(b"A==", b"B==").replace(b"Q==", b"R==").replace(b"g==", b"h=="),
+            False,
+        ),
+        "form feed": (head + b"\n\f" + body, False),
+        "vertical tab": (head + b"\n\v" + body, False),
+        "no end": (text.replace(b"END", b"ENDE"), False),
+        "two": (text + text, False),
+        "lower-case label": (text.replace(b"PUBLIC KEY", b"public key"), False),
+        "compressed": (blocks["compressed"], False),
+        "hybrid": (blocks["hybrid"], False),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(key_texts()))
+def test_of_the_texts_of_a_key_both_readers_take_the_same(name: str) -> None:
+    text, taken = key_texts()[name]
+    if taken:
+        assert SignaturePolicy(keys=(text,)).mode == "require"
+    else:
+        with pytest.raises(ValueError, match="public key 0"):
+            SignaturePolicy(keys=(text,))
 
 
 def test_a_key_with_other_line_ends_is_the_same_key(bundle: Path) -> None:

@@ -35,6 +35,8 @@ MEDIA_TYPES = "application/vnd.dev.sigstore.bundle"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://model_signing/signature/v1.0"
+_PEM_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]*)-----")
+_PEM_SPACE = b" \t\r\n"
 
 
 class SignatureError(ValueError):
@@ -121,24 +123,37 @@ def load_public_key(pem: bytes) -> "ec.EllipticCurvePublicKey":
     """The key of a PEM text.
 
     Raises:
-        ValueError: if it is not one SubjectPublicKeyInfo of an EC key on P-256, P-384 or P-521.
+        ValueError: if it is not one SubjectPublicKeyInfo of an EC key on P-256, P-384 or P-521, in the one form that
+            section 14 takes.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-    blocks = re.findall(rb"-----BEGIN ([A-Z0-9 ]*)-----", pem)
-    if blocks != [b"PUBLIC KEY"]:
-        given = ", ".join(block.decode() for block in blocks) or "no PEM text"
-        raise ValueError(f"holds {given}; expected one PUBLIC KEY (openssl pkey -in private.pem -pubout)")
+    encoded = _pem_content(pem)
     try:
-        key = load_pem_public_key(pem)
+        key = load_der_public_key(encoded)
     except (ValueError, UnsupportedAlgorithm) as e:
         raise ValueError(f"is no public key: {e}") from e
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise ValueError(f"is a {type(key).__name__}; expected an EC key on P-256, P-384 or P-521")
     hash_of(key.curve)
+    # The library also takes compressed and hybrid points, of which other readers need not know.
+    if key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != encoded:
+        raise ValueError("is an EC key whose point is compressed or hybrid; give it with an uncompressed point")
     return key
+
+
+def _pem_content(pem: bytes) -> bytes:
+    """What a PEM text holds, read here: libraries differ in the base64, the headers and the ends that they take."""
+    blocks = list(_PEM_BEGIN.finditer(pem))
+    if [block[1] for block in blocks] != [b"PUBLIC KEY"]:
+        given = ", ".join(block[1].decode() for block in blocks) or "no PEM text"
+        raise ValueError(f"holds {given}; expected one PUBLIC KEY (openssl pkey -in private.pem -pubout)")
+    body, end, _ = pem[blocks[0].end() :].partition(b"-----END PUBLIC KEY-----")
+    if not end:
+        raise ValueError("is no public key: the PEM text has no end")
+    return _base64(body.translate(None, _PEM_SPACE).decode("latin-1"), "is no public key: its text")
 
 
 def hash_of(curve: "ec.EllipticCurve") -> "HashAlgorithm":

@@ -59,6 +59,38 @@ class SignaturePolicyTest {
     assertTrue(refusal(KEY.replaceFirst("\nMF", "\nMG")).contains("P-256"));
   }
 
+  // tests/export/test_signature.py has the same list.
+  @Test
+  void takesOfTheTextsOfAKeyTheSameAsOtherReaders() throws IOException {
+    String text = Files.readString(Contract.path("hostile/signatures/p256.pub.pem"));
+    int first = text.indexOf('\n');
+    String head = text.substring(0, first);
+    String body = text.substring(first + 1);
+    for (String taken :
+        List.of(
+            text.replace("\n", "\r\n"),
+            text.replace("\n", "\r"),
+            text.replace("\n", ""),
+            text.replace("\n", "\n\t  "),
+            head + "\n" + body.replace("==\n", "=\n=\n"),
+            "\uFEFF" + text,
+            "EC key\n" + text + "\0 end")) {
+      SignaturePolicy.require(taken);
+    }
+    for (String refused :
+        List.of(
+            head + "\nProc-Type: 4,ENCRYPTED\n\n" + body,
+            text.replace("=", ""),
+            text.replace("A==", "B=="),
+            head + "\n\f" + body,
+            head + "\n\u000B" + body,
+            text.replace("END", "ENDE"),
+            text + text,
+            text.replace("PUBLIC KEY", "public key"))) {
+      assertTrue(refusal(refused).startsWith("key 0 "), refused);
+    }
+  }
+
   @Test
   void refusesAPointThatIsNotOnTheCurve() {
     byte[] encoded =
@@ -66,6 +98,8 @@ class SignaturePolicyTest {
     encoded[encoded.length - 1] ^= 1;
     assertTrue(refusal(Signer.pem(encoded)).contains("not on its curve"));
     encoded[26] = 2; // a compressed point's first byte where an uncompressed one's must be
+    assertTrue(refusal(Signer.pem(encoded)).contains("uncompressed"));
+    encoded[26] = 6; // a hybrid point's
     assertTrue(refusal(Signer.pem(encoded)).contains("uncompressed"));
   }
 

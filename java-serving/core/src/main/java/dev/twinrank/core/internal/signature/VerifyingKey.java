@@ -72,11 +72,16 @@ public final class VerifyingKey {
     }
     int end = pem.indexOf(END, begin);
     try {
-      String body = end < 0 ? "?" : pem.substring(begin, end).replaceAll("\\s", "");
-      return Base64.getDecoder().decode(body);
+      String body = end < 0 ? "?" : pem.substring(begin, end).replaceAll("[ \t\r\n]", "");
+      byte[] decoded = Base64.getDecoder().decode(body);
+      if (Base64.getEncoder().encodeToString(decoded).equals(body)) {
+        return decoded;
+      }
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException("is no PEM text: its base64 is damaged or has no end", e);
     }
+    throw new IllegalArgumentException(
+        "is no PEM text: its base64 is not canonical (padded, no loose bits; RFC 4648)");
   }
 
   /** Returns the key, whose point is on its curve: the JDK alone does not look. */
