@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from twinrank.bridge.cli import main
 from twinrank.export.bundle import BundleError, Problem
 from twinrank.training.run import RunError
 
+SIGNATURES = Path(__file__).resolve().parents[1] / "contract" / "hostile" / "signatures"
 COMMANDS = ("data", "train", "export", "inspect", "diff", "sign", "attest", "verify", "rank", "serve")
 
 
@@ -330,6 +332,72 @@ def test_rank_prints_titles(tiny: Path, request_file: Path, tmp_path: Path) -> N
     assert "tiny/1 verified-bits" in result.stdout
 
 
+def test_titles_are_text_and_no_markup(tiny: Path, request_file: Path, tmp_path: Path) -> None:
+    request = json.loads(request_file.read_bytes())
+    request["candidates"][0]["item"] = "a"
+    titles = tmp_path / "items.json"
+    titles.write_text(json.dumps({"a": "[/dim] [red]M\u001b[2J[b]"}), encoding="utf-8")
+    arguments = ("rank", tiny, "--request", "-", "--titles", titles, "--item", "item")
+    result = call(*arguments, stdin=json.dumps(request).encode())
+    assert result.exit_code == 0, result.output
+    assert "[/dim] [red]M\\x1b[2J[b]" in result.stdout
+
+
+@pytest.fixture
+def shouting(tiny: Path, tmp_path: Path) -> Path:
+    """A bundle whose own text clears the terminal and looks like lines of ours."""
+    bundle = tmp_path / "loud" / "1"
+    shutil.copytree(tiny, bundle)
+    manifest = json.loads((bundle / "manifest.json").read_bytes())
+    evil = "\u001b[2J\nEQUAL  \u009b31m\u202e<script>alert(1)</script>"
+    manifest["evidence"]["allowed"] = [{"finding": "batch_variant", "detail": f"D{evil}", "reason": f"R{evil}"}]
+    manifest["provenance"] = {f"P{evil}": f"V{evil}"}
+    text = (json.dumps(manifest, ensure_ascii=False) + "\n").encode()
+    (bundle / "manifest.json").write_bytes(text)
+    (bundle / "manifest.sha256").write_text(hashlib.sha256(text).hexdigest() + "\n", encoding="ascii")
+    return bundle
+
+
+def obeyed(text: str) -> list[str]:
+    return [c for c in text.replace("\n", "") if not c.isprintable()]
+
+
+@pytest.mark.usefixtures("planted")
+def test_what_was_allowed_is_shown_by_every_command_and_obeyed_by_no_terminal(
+    shouting: Path, request_file: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    for arguments in (
+        ("verify", shouting, "--route", "none", "--report", report),
+        ("rank", shouting, "--request", request_file),
+        ("inspect", shouting),
+    ):
+        result = call(*arguments)
+        assert result.exit_code == 0, result.output
+        told = "".join(result.output.split())
+        for text in ("batch_variant", "D\\x1b[2J\\nEQUAL", "R\\x1b[2J\\nEQUAL"):
+            assert text in told, (arguments[0], result.output)
+        assert obeyed(result.output) == [], arguments[0]
+        if arguments[0] == "verify":
+            assert sum(line.startswith("EQUAL") for line in result.output.splitlines()) == 1
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert "batch_variant" in page
+    assert "D\\x1b[2J\\nEQUAL" in page
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+    assert obeyed(page) == []
+
+
+def test_names_of_files_are_obeyed_by_no_terminal(shouting: Path, request_file: Path) -> None:
+    (shouting / "\u001b[2Jfine\nerror [nothing]\u009b").touch()
+    for arguments in (("rank", shouting, "--request", request_file), ("inspect", shouting)):
+        result = call(*arguments)
+        assert result.exit_code == 1
+        assert "file_unexpected" in result.output
+        assert "\\x1b[2Jfine\\nerror" in result.output.replace("\n", "")
+        assert obeyed(result.output) == [], arguments[0]
+
+
 def test_an_ascii_terminal_gets_escapes_instead_of_a_crash(tiny: Path, request_file: Path, tmp_path: Path) -> None:
     titles = tmp_path / "items.json"
     titles.write_text(json.dumps({"apple": "Am\u00e9lie"}), encoding="utf-8")
@@ -382,8 +450,30 @@ def test_serve_becomes_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("os.execv", lambda _, command: seen.append(command))
     result = call("serve", tmp_path, "--port", 0, "--max-body", 5)
     assert result.exit_code == 0, result.output
-    options = ["--host", "127.0.0.1", "--port", "0", "--require", "bits", "--max-body", "5"]
+    options = ["--host", "127.0.0.1", "--port", "0", "--require", "bits"]
+    options += ["--signature", "none", "--installation", "always", "--max-body", "5"]
     assert seen == [[str(java_home / "bin" / "java"), "-jar", str(jar), "--models", str(tmp_path), *options]]
+
+
+def test_serve_hands_over_whose_signatures_count_and_whether_to_trust_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, java_home: Path
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(java_home))
+    monkeypatch.setenv("TWINRANK_JARS", str(tmp_path))
+    (tmp_path / "twinrank-server-0.1.0-all.jar").touch()
+    seen: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, command: seen.append(command))
+    keys = [SIGNATURES / f"{name}.pub.pem" for name in ("p256", "p384")]
+    named = [word for key in keys for word in ("--public-key", str(key))]
+    # Before the folder and after it: what the server alone knows must not be taken for the folder.
+    for arguments, mode in ((named, "require"), ([*named, "--signature", "warn"], "warn")):
+        for order in ([*arguments, tmp_path], [tmp_path, *arguments]):
+            result = call("serve", *order, "--installation", "trust_record")
+            assert result.exit_code == 0, result.output
+            assert seen.pop()[-8:] == [*named, "--signature", mode, "--installation", "trust_record"]
+    assert "error [key_missing]" in call("serve", tmp_path, "--signature", "require").stderr
+    assert "error [key_invalid]" in call("serve", tmp_path, "--public-key", SIGNATURES / "p256.pem").stderr
+    assert not seen
 
 
 def test_user_errors_carry_their_facts() -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 from twinrank.bridge._console import console
 from twinrank.bridge._errors import UserError
 from twinrank.bridge._signature import signature_options, signature_policy
+from twinrank.bridge._text import printable
 from twinrank.export.bundle import Bundle, Scores, SignatureMode, open_bundle
 
 _LARGE = 1e6
@@ -58,9 +59,10 @@ def rank(
     names = _read_titles(titles)
     opened = open_bundle(bundle, require=require, signature=signature_policy(public_key, signature))
     if opened.signature in ("missing", "invalid"):
-        click.echo(f"warning: signature {opened.signature} {opened.signature_detail}".rstrip(), err=True)
+        click.echo(printable(f"warning: signature {opened.signature} {opened.signature_detail}".rstrip()), err=True)
     for finding in opened.manifest.allowed:
-        click.echo(f"warning: allowed in the bundle: {finding.finding} (reason: {finding.reason})", err=True)
+        told = f"{finding.finding}: {finding.detail} (reason: {finding.reason})"
+        click.echo(printable(f"warning: allowed in the bundle: {told}"), err=True)
     scores = opened.score(raw)
     if as_json:
         click.echo(json.dumps(response(opened, scores), ensure_ascii=False, allow_nan=False))
@@ -104,7 +106,9 @@ def slate(scores: Scores, shown: list[int], ids: list[str], titles: dict[str, st
         table.add_column(name, justify="right", no_wrap=True)
     for place, index in enumerate(shown, start=1):
         values = (scores.score[index], *(values[index] for values in scores.heads.values()))
-        table.add_row(str(place), titles.get(ids[index], ids[index]), *(_shown(float(value)) for value in values))
+        # As a Text: rich would take brackets in a title for its markup.
+        item = Text(printable(titles.get(ids[index], ids[index])))
+        table.add_row(str(place), item, *(_shown(float(value)) for value in values))
     return table
 
 

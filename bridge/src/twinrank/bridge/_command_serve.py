@@ -9,6 +9,8 @@ import click
 
 from twinrank.bridge._errors import UserError
 from twinrank.bridge._java import JavaMissingError, find_jar, find_java
+from twinrank.bridge._signature import signature_options, signature_policy
+from twinrank.export.bundle import SignatureMode
 
 _MANIFEST = "manifest.json"
 
@@ -19,6 +21,7 @@ _MANIFEST = "manifest.json"
 Examples:
   twinrank serve build/models
   twinrank serve build/models --port 0 --port-file build/port
+  twinrank serve build/models --public-key signer.pub.pem
   twinrank serve build/models --max-body 33554432     (further options go to the server)
 
 This process becomes the Java server: signals reach it, and its exit status is the command's.""",
@@ -28,16 +31,37 @@ This process becomes the Java server: signals reach it, and its exit status is t
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--port-file", type=click.Path(path_type=Path, dir_okay=False), help="Write the port there once ready.")
 @click.option("--require", type=click.Choice(["bits", "reference"]), default="bits", show_default=True)
+@signature_options
+@click.option(
+    "--installation",
+    type=click.Choice(["always", "trust_record"]),
+    default="always",
+    show_default=True,
+    help="Digest external weights at every start, or not while the record of an earlier start beside them holds.",
+)
 @click.argument("further", nargs=-1, type=click.UNPROCESSED)
-def serve(models: Path, host: str, port: int, port_file: Path | None, require: str, further: tuple[str, ...]) -> None:
+def serve(
+    models: Path,
+    host: str,
+    port: int,
+    port_file: Path | None,
+    require: str,
+    public_key: tuple[Path, ...],
+    signature: SignatureMode | None,
+    installation: str,
+    further: tuple[str, ...],
+) -> None:
     """Serve the newest version of every model under MODELS/<name>/<version> over HTTP, with the Java server."""
     _check_folder(models)
+    policy = signature_policy(public_key, signature)  # says what is wrong with a key before a JVM starts
     try:
         java, jar = find_java(), find_jar("server")
     except JavaMissingError as error:
         raise UserError("java_missing", *str(error).split(": ", 1)) from error
     options = ["--models", str(models), "--host", host, "--port", str(port), "--require", require]
     options += ["--port-file", str(port_file)] if port_file is not None else []
+    options += [word for path in public_key for word in ("--public-key", str(path))]
+    options += ["--signature", str(policy.mode), "--installation", installation]
     command = java.run_jar(jar, *options, *further)
     os.execv(command[0], command)  # noqa: S606  no shell: the server takes this process's place, and its signals
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from twinrank.bridge import routes as catalogue
 from twinrank.bridge._cases import collect
@@ -17,6 +18,7 @@ from twinrank.bridge._console import console, notes, progress_for, table, verdic
 from twinrank.bridge._report import to_json
 from twinrank.bridge._scorer import Level, RouteOptions
 from twinrank.bridge._signature import signature_options, signature_policy
+from twinrank.bridge._text import printable
 from twinrank.bridge._verify import ParityRun, bundle_facts, select
 from twinrank.bridge._verify import verify as run_parity
 from twinrank.export.bundle import SignatureMode
@@ -125,7 +127,7 @@ def verify(
         out.print(line, soft_wrap=True)
     out.print(verdict_line(result), soft_wrap=True)
     for path in write(result, report):
-        out.print(f"  {path}", soft_wrap=True)
+        out.print(Text(f"  {printable(path)}"), soft_wrap=True)
     raise SystemExit(result.exit_code)
 
 

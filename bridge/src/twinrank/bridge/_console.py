@@ -16,6 +16,7 @@ from rich.text import Text
 from twinrank.bridge import routes as catalogue
 from twinrank.bridge._parity import HeadTally, RouteTally, Status
 from twinrank.bridge._scorer import SCORE, Facts
+from twinrank.bridge._text import printable
 from twinrank.bridge._verify import ParityRun
 
 _LOG_WIDTH = 120
@@ -96,7 +97,7 @@ class LineProgress:
         self._say(route, f"{outcome} ({time.monotonic() - self._began:.1f} s)")
 
     def _say(self, route: str, text: str) -> None:
-        self._console.print(f"  {route:<6} {text}", highlight=False, soft_wrap=True)
+        self._console.print(Text(printable(f"  {route:<6} {text}")), soft_wrap=True)
 
     def __enter__(self) -> Self:
         """Return the progress itself."""
@@ -167,11 +168,14 @@ def notes(run: ParityRun) -> list[Text]:
     """Return the lines under the table: what each column cannot say."""
     lines = [_verification(run.baseline)]
     lines += [
-        Text(f"  allowed in the bundle: {finding.finding}: {finding.detail} (reason: {finding.reason})", style="yellow")
+        Text(
+            printable(f"  allowed in the bundle: {finding.finding}: {finding.detail} (reason: {finding.reason})"),
+            style="yellow",
+        )
         for finding in run.bundle.findings
     ]
     lines += [
-        Text.assemble(("  - ", "dim"), (f"{name} was left out: {reason}", "dim"))
+        Text.assemble(("  - ", "dim"), (printable(f"{name} was left out: {reason}"), "dim"))
         for name, reason in run.left_out.items()
     ]
     for tally in run.routes:
@@ -193,10 +197,12 @@ def notes(run: ParityRun) -> list[Text]:
                 )
             )
         if tally.first is not None:
-            lines.append(Text(f"  {tally.route}: {describe_first(tally)}", style="red"))
+            lines.append(Text(printable(f"  {tally.route}: {describe_first(tally)}"), style="red"))
         if tally.failure is not None:
-            lines.append(Text(f"  {tally.route} {tally.failure.reason}: {tally.failure.detail}", style="yellow"))
-            lines += [Text(f"    | {line}", style="dim") for line in tally.failure.evidence.splitlines()[-8:]]
+            failed = f"  {tally.route} {tally.failure.reason}: {tally.failure.detail}"
+            lines.append(Text(printable(failed), style="yellow"))
+            evidence = tally.failure.evidence.splitlines()[-8:]
+            lines += [Text(printable(f"    | {line.expandtabs()}"), style="dim") for line in evidence]
     return lines
 
 

@@ -12,6 +12,7 @@ from twinrank.bridge._parity import RouteTally
 from twinrank.bridge._plots import score_plots, ulp_histogram
 from twinrank.bridge._report import to_json
 from twinrank.bridge._scorer import SCORE
+from twinrank.bridge._text import printable
 from twinrank.bridge._verify import ParityRun
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -26,7 +27,12 @@ def render(run: ParityRun) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"ulps": words.ulps, "thousands": lambda value: f"{value:,}", "small": _small}
+    environment.filters |= {
+        "ulps": words.ulps,
+        "thousands": lambda value: f"{value:,}",
+        "small": _small,
+        "printable": printable,
+    }
     report = to_json(run)
     return environment.get_template("report.html.j2").render(
         report=report,

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from twinrank.bridge._errors import UserError, explain, explain_usage
+from twinrank.bridge._text import printable
 
 __all__ = ["main"]
 
@@ -91,7 +92,7 @@ class _LazyGroup(click.Group):
 
 def _fail(lines: list[str], exit_code: int) -> NoReturn:
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
     sys.exit(exit_code)
 
 

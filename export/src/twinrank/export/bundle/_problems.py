@@ -73,7 +73,8 @@ class BundleError(Exception):
 
 
 def _printable(text: str) -> str:
-    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+    """On one line, and nothing that a terminal would obey: file names and errors of libraries may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class Findings:
