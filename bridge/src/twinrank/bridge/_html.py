@@ -27,12 +27,7 @@ def render(run: ParityRun) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "ulps": words.ulps,
-        "thousands": lambda value: f"{value:,}",
-        "small": _small,
-        "printable": printable,
-    }
+    environment.filters.update(ulps=words.ulps, thousands=lambda value: f"{value:,}", small=_small, printable=printable)
     report = to_json(run)
     return environment.get_template("report.html.j2").render(
         report=report,
