@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from twinrank.export.bundle._fields import without_extensions
 from twinrank.export.bundle._files import UnreadableError, read_bounded, short
 from twinrank.export.bundle._goldens import Expectation, Golden, GoldenFormatError, read_scores, score_fields
 from twinrank.export.bundle._json import Json, JsonError, dump_line, parse_json
@@ -53,7 +54,7 @@ def read_attestation(
     shown = f"../{text.parent.name}/{text.name}"
     try:
         raw = read_bounded(text, MAX_ATTESTATION_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
     except (OSError, UnreadableError) as e:
         found.add("attestation_invalid", shown, f"cannot be read: {_reason(e)}; attest the bundle on this host again")
@@ -128,7 +129,7 @@ def parse_attestation(raw: bytes, manifest: Manifest, goldens: Sequence[Golden],
 def _fields(value: Json, names: frozenset[str], what: str) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise AttestationFormatError(f"{what} is no object")
-    fields = {name: item for name, item in value.items() if not name.startswith("x-")}
+    fields: dict[str, Json] = without_extensions(value)
     if set(fields) != names:
         raise AttestationFormatError(f"{what} has the fields {sorted(fields)}; expected {sorted(names)}")
     return fields

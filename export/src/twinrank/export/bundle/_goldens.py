@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinrank.export.bundle._bits import FloatArray, bits_from_hex, bits_to_hex, canonical_bits
+from twinrank.export.bundle._fields import without_extensions
 from twinrank.export.bundle._json import Json, JsonError, dump_line, parse_json
 from twinrank.export.bundle._manifest import RANKINGS, REQUESTS, Head, Manifest
 from twinrank.export.bundle._problems import Findings
@@ -101,7 +102,7 @@ def _expectation(
     value = parse_json(line)
     if not isinstance(value, dict):
         raise GoldenFormatError("is no object")
-    fields = {name: item for name, item in value.items() if not name.startswith("x-")}
+    fields = without_extensions(value)
     if set(fields) not in (_SCORED_FIELDS, _REFUSED_FIELDS):
         raise GoldenFormatError(
             f"has the fields {sorted(fields)}; expected {sorted(_SCORED_FIELDS)} or {sorted(_REFUSED_FIELDS)}"

@@ -328,6 +328,19 @@ class ModelTest {
   }
 
   @Test
+  void showsNothingOfANameThatATerminalWouldObey() throws IOException {
+    Mutator mutator = Mutator.copy(Tiny.BASE, folder).rehost();
+    mutator.reseal(List.of("manifest"));
+    Files.createFile(mutator.bundle().resolve("\u001b[2Jfine\nbundle is sound\u009b"));
+    BundleException refusal =
+        assertThrows(BundleException.class, () -> Model.open(mutator.bundle()).close());
+    assertEquals(ErrorCode.FILE_UNEXPECTED, refusal.code());
+    assertEquals(
+        "\\u001b[2Jfine\\u000abundle is sound\\u009b", refusal.problems().get(0).path());
+    assertEquals(2, refusal.getMessage().lines().count(), refusal.getMessage());
+  }
+
+  @Test
   void closesTwiceAndThenRefusesToScore() {
     Model model = Tiny.open();
     RankRequest request = model.parse(Tiny.request(1));

@@ -113,7 +113,8 @@ final class ModelDirectory {
     if (verification.signature() == SignatureState.MISSING) {
       LOG.warn("{} is not signed", bundle);
     } else if (verification.signature() == SignatureState.INVALID) {
-      LOG.warn("{} has no valid signature: it {}", bundle, verification.signatureDetail());
+      LOG.warn(
+          "{} has no valid signature: it {}", bundle, printable(verification.signatureDetail()));
     }
   }
 
@@ -129,7 +130,9 @@ final class ModelDirectory {
       if (VERSION.matcher(name).matches()) {
         versions.add(candidate);
       } else if (!ATTESTATIONS.matcher(name).matches()) {
-        LOG.warn("{} is passed over: its name is no version (a positive integer)", candidate);
+        LOG.warn(
+            "{} is passed over: its name is no version (a positive integer)",
+            printable(candidate.toString()));
       }
     }
     Optional<Path> newest =

@@ -78,8 +78,12 @@ class ModelDirectoryTest {
     Files.writeString(root.resolve("tiny/1.verified.json"), "{}");
     assertEquals(List.of(), warnings());
 
-    Files.createDirectories(root.resolve("tiny/01.attest"));
-    assertEquals(1, warnings().size());
+    Files.createDirectories(root.resolve("tiny/01.attest\nINFO ready\u001b[2J"));
+    assertEquals(
+        List.of(
+            root.resolve("tiny/01.attest INFO ready [2J")
+                + " is passed over: its name is no version (a positive integer)"),
+        warnings());
   }
 
   @Test

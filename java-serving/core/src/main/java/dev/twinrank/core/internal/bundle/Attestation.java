@@ -57,7 +57,7 @@ final class Attestation {
       String hostClass,
       SignaturePolicy policy) {
     return Siblings.attestation(root, hostClass + ".json")
-        .filter(BoundedFile::exists)
+        .filter(BoundedFile::mayExist)
         .map(file -> new Reading(root, file, manifest, hostClass).read(goldens, policy));
   }
 
@@ -110,7 +110,7 @@ final class Attestation {
     private void checkSignature(byte[] raw, SignaturePolicy policy) {
       Path signature = file.resolveSibling(hostClass + ".sig");
       Optional<String> refusal =
-          BoundedFile.exists(signature)
+          BoundedFile.mayExist(signature)
               ? SignatureCheck.refusal(
                   signature, Map.of(file.getFileName().toString(), Sha256.hex(raw)), policy)
               : Optional.of("does not exist");

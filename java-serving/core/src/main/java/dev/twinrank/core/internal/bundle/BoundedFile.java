@@ -17,9 +17,9 @@ final class BoundedFile {
     return FileChannel.open(file, StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
   }
 
-  /** Returns whether anything has that name, a dangling link too. */
-  static boolean exists(Path file) {
-    return Files.exists(file, LinkOption.NOFOLLOW_LINKS);
+  /** Returns whether anything has that name, a dangling link too, or nobody can tell. */
+  static boolean mayExist(Path file) {
+    return !Files.notExists(file, LinkOption.NOFOLLOW_LINKS);
   }
 
   /**

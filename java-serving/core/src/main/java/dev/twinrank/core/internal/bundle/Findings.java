@@ -3,6 +3,7 @@ package dev.twinrank.core.internal.bundle;
 import dev.twinrank.core.BundleException;
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.Problem;
+import dev.twinrank.core.internal.json.Quote;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,8 +17,9 @@ final class Findings {
     this.bundle = bundle;
   }
 
+  /** Notes a problem. File names and messages of libraries may hold what a terminal would obey. */
   void add(ErrorCode code, String path, String detail) {
-    problems.add(new Problem(code, path, detail));
+    problems.add(new Problem(code, Quote.plain(path), Quote.plain(detail)));
   }
 
   boolean isEmpty() {

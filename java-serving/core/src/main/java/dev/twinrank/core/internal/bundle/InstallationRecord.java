@@ -56,7 +56,7 @@ final class InstallationRecord {
   boolean holds(FileFacts facts) {
     Optional<Map<String, String>> now = facts.recorded();
     try {
-      if (now.isEmpty() || !BoundedFile.exists(file)) {
+      if (now.isEmpty() || !BoundedFile.mayExist(file)) {
         return false;
       }
       byte[] text = BoundedFile.head(file, MAX_BYTES + 1);

@@ -1,7 +1,13 @@
 package dev.twinrank.core.internal.json;
 
+import java.util.HexFormat;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
 /** Quotes foreign text for a message: short, on one line, and without characters that mislead. */
 public final class Quote {
+  private static final Pattern UNPRINTABLE =
+      Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]");
   private static final int LONGEST = 60;
   private static final int LONGEST_MESSAGE = 200;
 
@@ -10,6 +16,19 @@ public final class Quote {
   /** Returns the text in single quotes, cut after 60 characters, everything odd as an escape. */
   public static String of(CharSequence text) {
     return "'" + printable(text, LONGEST, "'\\") + (text.length() > LONGEST ? "'..." : "'");
+  }
+
+  /** Returns the text on one line: control and format characters as escapes, the rest as it is. */
+  public static String plain(String text) {
+    return UNPRINTABLE
+        .matcher(text)
+        .replaceAll(
+            found ->
+                found
+                    .group()
+                    .chars()
+                    .mapToObj(c -> "\\\\u" + HexFormat.of().toHexDigits((char) c))
+                    .collect(Collectors.joining()));
   }
 
   /** Returns another library's message, which may hold foreign text, cut after 200 characters. */
