@@ -128,7 +128,7 @@ def test_the_evidence_states_what_was_measured(exported: Path) -> None:
     assert set(evidence["reference"]["outputs"]) == {"watched", "liked", "score"}
     for seen in evidence["reference"]["outputs"].values():
         assert seen["a"] == max(4 * seen["max_abs"], 1e-6)
-    assert evidence["invariance"]["sizes"] == [1, 2, 3, 5, 7, 8, 16, 33, 40, 64, 300]
+    assert evidence["invariance"]["sizes"] == [1, 2, 3, 5, 7, 8, 16, 33, 40, 64, 128, 255, 300]
     assert evidence["invariance"]["compared"] > 10_000
 
 
@@ -309,6 +309,15 @@ def test_the_command_ends_with_1_and_a_message_where_an_export_is_refused(
     assert done.exit_code == 1
     assert "training_mode" in done.output
     assert not (tmp_path / "models").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(runs, "load_run", lambda _: small_run())
+    (tmp_path / "file").write_bytes(b"")
+    done = CliRunner().invoke(cli.export, [str(tmp_path), "--models", str(tmp_path / "file" / "models")])
+    assert done.exit_code == 1
+    assert "Error: Not a directory: " in done.output
+    assert "no version was added" in done.output
 
 
 def test_the_fixture_has_what_it_claims() -> None:

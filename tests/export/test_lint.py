@@ -132,6 +132,18 @@ def test_an_allowance_needs_a_reason(text: str) -> None:
         read_allowances([text])
 
 
+@pytest.mark.parametrize("reason", ["red\x1b[31m", "a\x00b", "two\nlines", "\ud800", "\u202eevil", "a\u2028b"])
+def test_a_reason_is_one_line_of_plain_text(reason: str) -> None:
+    with pytest.raises(ExportError, match="not printable") as caught:
+        read_allowances([f"batch_variant={reason}"])
+    assert caught.value.detail.isprintable()
+
+
+def test_a_name_is_allowed_once() -> None:
+    with pytest.raises(ExportError, match="batch_variant is allowed twice"):
+        read_allowances(["batch_variant=a", "batch_variant=b"])
+
+
 def test_a_reason_may_hold_an_equals_sign() -> None:
     assert read_allowances(["batch_variant=a = b"]) == {"batch_variant": "a = b"}
 

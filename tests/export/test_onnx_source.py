@@ -248,3 +248,51 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError) as caught:
         OnnxBack(tmp_path / "x.onnx", FRONT.outputs)
     assert caught.value.reason == "graph_refused"
+
+
+# ---- what stands around the nodes
+
+
+def scored(model: onnx.ModelProto, folder: Path) -> tuple[Any, Any]:
+    """Prices, and the score that the model's bundle gives them."""
+    bundle = open_bundle(export_source(made(model, folder), folder / "models"))
+    raw = REQUESTS.read_bytes().splitlines()[9]
+    return FRONT.encode(bundle.pack(raw))["price"], bundle.score(raw).score
+
+
+def priced(nodes: Sequence[onnx.NodeProto], arrays: dict[str, Any], opset: int = 17, ir: int = 8) -> onnx.ModelProto:
+    price = value("price", TensorProto.FLOAT, ["n"])
+    constants = [numpy_helper.from_array(np.asarray(array, np.float32), name) for name, array in arrays.items()]
+    listed = [price, *(value(name, TensorProto.FLOAT, np.shape(array)) for name, array in arrays.items() if ir < 4)]
+    graph = helper.make_graph(list(nodes), "priced", listed, [value("score", TensorProto.FLOAT, ["n"])], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir)
+
+
+def test_a_branch_may_read_what_stands_around_it(tmp_path: Path) -> None:
+    out = [value("branch", TensorProto.FLOAT, ["n"])]
+    then = helper.make_graph([helper.make_node("Mul", ["price", "two"], ["branch"])], "then", [], out)
+    other = helper.make_graph([helper.make_node("Identity", ["price"], ["branch"])], "other", [], out)
+    choice = [
+        helper.make_node("Greater", ["two", "zero"], ["yes"]),
+        helper.make_node("If", ["yes"], ["score"], then_branch=then, else_branch=other),
+    ]
+    price, score = scored(priced(choice, {"two": 2.0, "zero": 0.0}), tmp_path)
+    assert (score == 2 * price).all()
+
+
+def test_local_functions_are_inlined_and_leave_no_domain(tmp_path: Path) -> None:
+    twice = helper.make_function(
+        "own", "Twice", ["x"], ["y"], [helper.make_node("Add", ["x", "x"], ["y"])], [helper.make_opsetid("", 17)]
+    )
+    model = priced([helper.make_node("Twice", ["price"], ["score"], domain="own")], {})
+    model.functions.append(twice)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    price, score = scored(model, tmp_path)
+    assert (score == 2 * price).all()
+
+
+def test_a_file_from_the_time_when_initialisers_were_inputs_is_raised(tmp_path: Path) -> None:
+    price, score = scored(
+        priced([helper.make_node("Add", ["price", "one"], ["score"])], {"one": [1.0]}, 11, 3), tmp_path
+    )
+    assert (score == price + 1).all()

@@ -22,6 +22,10 @@ Tensors = Mapping[str, NDArray[np.generic]]
 Part = tuple[str, bytes | memoryview]
 
 
+# Where a module keeps what named_parameters, named_buffers and named_modules list already.
+_REGISTERED = frozenset(["_parameters", "_buffers", "_modules"])
+
+
 class Back(Protocol):
     """Encoded tensors to heads and score, from a torch module or an ONNX file."""
 
@@ -39,7 +43,7 @@ class Back(Protocol):
     def graph(
         self, specs: Sequence[EncodedSpec], example: Tensors, outputs: Sequence[str], tables: Tables | None
     ) -> onnx.ModelProto:
-        """The half graph: inputs are the encoded names, outputs the given ones.
+        """The half graph, its inputs in the order of ``specs``, its outputs in the given order.
 
         Args:
             specs: the encoded tensors, in the order of the inputs.
@@ -107,6 +111,8 @@ class TorchBack:
         tensors = dict(self.module.state_dict())
         # Buffers that are not persistent are in no state_dict, and in the graph all the same.
         tensors.update((name, value) for name, value in self.module.named_buffers() if name not in tensors)
+        for name, part in self.module.named_modules():
+            tensors.update(_loose(f"{name}.", vars(part)))
         for name, tensor in sorted(tensors.items()):
             # A view: a table may be half of this machine's memory.
             content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
@@ -116,6 +122,21 @@ class TorchBack:
         for kind in sorted(foreign, key=lambda found: (found.__module__, found.__qualname__)):
             yield f"class {kind.__qualname__}", _text_of(kind)
         yield from self._files
+
+
+def _loose(where: str, value: object) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors and arrays that a module holds as plain attributes or in containers: constants of its graph, too."""
+    if isinstance(value, torch.Tensor):
+        yield f"{where} (attribute)", value
+    elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        yield f"{where} (array)", torch.from_numpy(np.ascontiguousarray(value))
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            if key not in _REGISTERED:
+                yield from _loose(f"{where}{key}.", entry)
+    elif isinstance(value, list | tuple):
+        for index, entry in enumerate(value):
+            yield from _loose(f"{where}{index}.", entry)
 
 
 def _text_of(kind: type) -> bytes:

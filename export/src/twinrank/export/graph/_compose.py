@@ -1,6 +1,6 @@
 """One slate graph out of two halves: blocks in, heads and score out, nothing in it that a scorer does not need."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import onnx
 from onnx import helper
@@ -42,18 +42,20 @@ def compose(
 
     Args:
         front: blocks to ``encoded.<name>``.
-        back: the encoded names to the outputs.
+        back: the encoded tensors to the outputs, in the order of ``specs`` and ``outputs``; its own names mean nothing.
         packing: the inputs, which all stay, used or not.
-        specs: the encoded tensors that the back half reads.
+        specs: the encoded tensors, the back half's inputs.
         outputs: the heads, the score last.
     """
     graph = onnx.GraphProto(name="slate")
     renamed = _append(graph, front.graph, "front", {block.name: block.name for block in packing.blocks})
-    renamed_back = _append(graph, back.graph, "back", {spec.name: renamed[f"encoded.{spec.name}"] for spec in specs})
-    for name in outputs:
+    # By position: whoever made the half may have had to call an input otherwise, where a node has its name.
+    inputs = {value.name: renamed[f"encoded.{spec.name}"] for value, spec in zip(back.graph.input, specs, strict=True)}
+    renamed_back = _append(graph, back.graph, "back", inputs)
+    for name, value in zip(outputs, back.graph.output, strict=True):
         # The runtime removes it; without it a head that is also the score would need two names.
         graph.node.append(
-            helper.make_node("Identity", [renamed_back[name]], [output_name(name)], name=output_name(name))
+            helper.make_node("Identity", [renamed_back[value.name]], [output_name(name)], name=output_name(name))
         )
     counts = [value for value in front.graph.output if value.name in unseen_names(front)]
     for value in counts:
@@ -109,11 +111,11 @@ def _append(graph: onnx.GraphProto, part: onnx.GraphProto, prefix: str, inputs: 
         copy.CopyFrom(node)
         _strip(copy)
         copy.name = f"{prefix}.{index}.{node.op_type}"
-        _rename(copy, names)
+        rename(copy, names)
     return names
 
 
-def _rename(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+def rename(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
     """Renames what the node reads and writes; what a subgraph captures too. Names of its own a subgraph keeps."""
     for field in (node.input, node.output):
         for position, name in enumerate(field):
@@ -123,7 +125,7 @@ def _rename(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
         own |= {name for inner in subgraph.node for name in inner.output}
         outer = {name: new for name, new in names.items() if name not in own}
         for inner in subgraph.node:
-            _rename(inner, outer)
+            rename(inner, outer)
         for value in subgraph.output:
             value.name = outer.get(value.name, value.name)
 
@@ -147,6 +149,14 @@ def subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     return [attribute.g for attribute in node.attribute if attribute.HasField("g")] + [
         subgraph for attribute in node.attribute for subgraph in attribute.graphs
     ]
+
+
+def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Every node, each before those of the graphs that it holds."""
+    for node in graph.node:
+        yield node
+        for inner in subgraphs(node):
+            yield from all_nodes(inner)
 
 
 def reads(node: onnx.NodeProto) -> set[str]:

@@ -110,12 +110,21 @@ def _nonfinite(request: Request, feature: Feature) -> bool:
 
 
 def _large_floats(request: Request, feature: Feature) -> bool:
-    """The ends of what is legal, for vectors: nobody clips them."""
-    return (
-        feature.vector is not None
-        and feature.dtype in ("float32", "float64")
-        and _set(request, feature, [3.4028234663852886e38, -3.4028234663852886e38])
+    """The ends of what is legal: a transform clips them to its own ends, or the model sees them as they are."""
+    return feature.dtype in ("float32", "float64") and _set(
+        request, feature, [3.4028234663852886e38, -3.4028234663852886e38]
     )
+
+
+def _ties(request: Request, feature: Feature) -> bool:
+    """A list whose elements are all its first: what sorts by it, or takes the best, must choose."""
+    changed = False
+    for place in _places(request, feature.placement):
+        elements = place.get(feature.name)
+        if feature.list is not None and isinstance(elements, list) and len(elements) > 1:
+            place[feature.name] = elements[:1] * len(elements)
+            changed = True
+    return changed
 
 
 _CHANGES: dict[str, Callable[[Request, Feature], bool]] = {
@@ -126,6 +135,7 @@ _CHANGES: dict[str, Callable[[Request, Feature], bool]] = {
     "small floats": _small_floats,
     "not finite": _nonfinite,
     "large floats": _large_floats,
+    "equal elements": _ties,
 }
 
 

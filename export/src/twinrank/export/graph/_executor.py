@@ -59,5 +59,5 @@ class Executor:
             raise ExportError(
                 "shape_baked_in",
                 f"the graph fails on blocks of shapes {shapes}: {e}",
-                "Keep sizes symbolic: no int(), item() or Python branch on n",
+                "Keep sizes symbolic: x.shape[0] and not len(x), no int(), item() or Python branch on n",
             ) from e

@@ -29,6 +29,7 @@ from twinrank.export.graph import _edges as edges
 from twinrank.export.graph._compose import SCORE, compose, output_name
 from twinrank.export.graph._errors import ExportError, Finding
 from twinrank.export.graph._executor import Executor
+from twinrank.export.graph._extremes import failing_extremes, measure_extremes
 from twinrank.export.graph._goldens import GoldenMaker, choose_goldens, fullest
 from twinrank.export.graph._invariance import check_invariance
 from twinrank.export.graph._lint import few_requests, judge, lint
@@ -139,10 +140,22 @@ def _draft(source: ExportSource, digest: str, progress: Progress, tables: Tables
         for name, count in Counter(entry.rewrite for entry in applied).items():
             progress(f"  {name}: {count} {'node' if count == 1 else 'nodes'}, listed in the provenance")
         execute = Executor(model, outputs, tables)
+        extremes = _extreme_slates(samples, source, packing)
+        if failing := failing_extremes(execute, extremes):
+            raise ExportError.of((*findings, *failing))
         progress("proving batch invariance")
         invariance = check_invariance(
-            execute, model, packing, samples.slates, outputs, source.max_candidates, tables.folder
+            execute,
+            model,
+            packing,
+            samples.slates,
+            outputs,
+            source.max_candidates,
+            tables.folder,
+            company=[slate for _, slate in extremes],
         )
+        # A score that depends on the slate means something for the slate as it is only.
+        whole = bool(invariance.findings)
         progress(f"comparing with the {'torch module' if source.back.kind == 'torch' else 'original file'}")
         reference = measure_reference(
             execute,
@@ -152,12 +165,16 @@ def _draft(source: ExportSource, digest: str, progress: Progress, tables: Tables
             outputs,
             edges=_edge_slates(samples, source, packing),
             max_candidates=source.max_candidates,
-            # A score that depends on the slate means something for the slate as it is only.
-            whole=bool(invariance.findings),
+            whole=whole,
+        )
+        different = measure_extremes(
+            execute, source.back, source.front, extremes, outputs, reference.units, reference.tolerances, whole=whole
         )
     except ExportError as e:
         raise (e.after(findings) if findings and e.findings[: len(findings)] != tuple(findings) else e) from e
-    allowed = judge((*findings, *reference.findings, *invariance.findings), source.allow, progress)
+    for note in reference.notes:
+        progress(f"  {note}")
+    allowed = judge((*findings, *reference.findings, *different, *invariance.findings), source.allow, progress)
     progress("choosing goldens")
     maker = GoldenMaker(execute, source.schema, source.max_candidates, [reference.scales[name] for name in outputs])
     goldens = choose_goldens(maker, samples.requests, source.schema, source.max_candidates)
@@ -228,6 +245,14 @@ def _edge_slates(samples: Samples, source: ExportSource, packing: Packing) -> li
         pack(read_request(edges.dump(request), source.schema, max_candidates=source.max_candidates), packing)
         for _, request in edges.list_requests(base, source.schema)
     ]
+
+
+def _extreme_slates(samples: Samples, source: ExportSource, packing: Packing) -> list[tuple[str, Blocks]]:
+    """Legal slates with what no sample need hold: unseen, absent, extreme, not finite; each with what that is."""
+    base = fullest(samples.requests)
+    requests = ((label, edges.dump(request)) for label, request in edges.edge_requests(base, source.schema))
+    read = ((label, read_request(raw, source.schema, max_candidates=source.max_candidates)) for label, raw in requests)
+    return [(label, pack(request, packing)) for label, request in read if request.n]
 
 
 def _silent(step: str) -> None:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from twinrank.export.bundle import Array, FloatArray, Runner, SessionSettings, canonical_bits
 from twinrank.export.graph._compose import output_name, reads
 from twinrank.export.graph._errors import ExportError, Finding
-from twinrank.export.graph._slates import Blocks, pool, size_of, take
+from twinrank.export.graph._slates import Blocks, joined, pool, size_of, take
 from twinrank.training.schema import Packing
 
 # One, the sizes around SIMD widths and panel heights, primes, and what a slate usually is.
 SIZES = (1, 2, 3, 5, 7, 8, 16, 33, 64)
 _POOL = 193
 _CONTEXTS = 5
+_MIXED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,9 @@ def check_invariance(
     outputs: Sequence[str],
     max_candidates: int,
     folder: Path | None = None,
+    company: Sequence[Blocks] = (),
 ) -> Invariance:
-    """Scores each candidate in slates of many sizes, split and permuted, and compares every bit.
+    """Scores each candidate in slates of many sizes, split, permuted and among unusual ones, and compares every bit.
 
     Args:
         run: the exported graph.
@@ -65,6 +67,8 @@ def check_invariance(
         outputs: the heads, the score last.
         max_candidates: the largest slate that a request may hold; it is tested too.
         folder: where the weights lie that the model keeps outside, if any.
+        company: slates of unusual candidates (missing, not finite, extreme): what they do to others shows in no usual
+            slate.
 
     Raises:
         ExportError: ``shape_baked_in`` if an output does not have one value a candidate.
@@ -82,8 +86,26 @@ def check_invariance(
     whole = pool(contexts[0], by_size[::-1], packing, top)
     expected = run(take(whole, np.arange(min(top, _POOL), dtype=np.int64), packing))
     _compare(seen, run, packing, whole, expected, np.arange(top, dtype=np.int64), outputs)
+    between = tuple(_between(top))
+    for size in between:
+        _compare(seen, run, packing, whole, expected, np.arange(size, dtype=np.int64), outputs)
+    if company:
+        # All under one context, for that of the unusual slates need not be theirs.
+        mixed = joined([take(whole, np.arange(_MIXED, dtype=np.int64) % top, packing), *company], packing)
+        expected = run(mixed)
+        _compare(seen, run, packing, mixed, expected, np.arange(_MIXED, dtype=np.int64), outputs)
+        for row in range(_MIXED, size_of(mixed, packing)):
+            _compare(seen, run, packing, mixed, expected, np.array([row], np.int64), outputs)
     findings = _variant(seen, model, packing, folder)
-    return Invariance(tuple(sorted({*SIZES, largest, top})), seen.compared, seen.differing, tuple(findings))
+    return Invariance(tuple(sorted({*SIZES, *between, largest, top})), seen.compared, seen.differing, tuple(findings))
+
+
+def _between(top: int) -> Iterator[int]:
+    """Sizes from the pool's to the largest, where a kernel may change its strategy: doubled, every other one odd."""
+    size = 2 * SIZES[-1]
+    while size < top:
+        yield size - size.bit_length() % 2
+        size *= 2
 
 
 def quick_differences(run: Callable[[Blocks], Sequence[FloatArray]], packing: Packing, slates: Sequence[Blocks]) -> int:
@@ -130,7 +152,7 @@ def _compare(
             raise ExportError(
                 "shape_baked_in",
                 f"output {name!r} is {list(right.shape)} for {len(rows)} candidates",
-                "Keep sizes symbolic: no int(), item() or Python branch on n",
+                "Keep sizes symbolic: x.shape[0] and not len(x), no int(), item() or Python branch on n",
             )
         differs = canonical_bits(left[rows[known]]) != canonical_bits(right[known])
         seen.compared += int(known.sum())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import onnx
 
 from twinrank.export.bundle import Allowed, operators
-from twinrank.export.graph._compose import subgraphs
+from twinrank.export.graph._compose import all_nodes
 from twinrank.export.graph._errors import ExportError, Finding
 from twinrank.export.graph._slates import Blocks, size_of
 from twinrank.export.graph.rewrites import attribute
@@ -74,7 +74,7 @@ def lint(model: onnx.ModelProto) -> list[Finding]:
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     forbidden: dict[tuple[str, str], list[str]] = defaultdict(list)
     found = []
-    for node in _all_nodes(model.graph):
+    for node in all_nodes(model.graph):
         if node.op_type in ("BatchNormalization", "Dropout") and attribute(node, "training_mode", 0):
             found.append(
                 Finding(
@@ -133,7 +133,8 @@ def read_allowances(texts: Sequence[str]) -> dict[str, str]:
     """``NAME=REASON`` texts as name to reason.
 
     Raises:
-        ExportError: ``allow_unknown`` for a name that may not be allowed, or a reason that is empty or too long.
+        ExportError: ``allow_unknown`` for a name that may not be allowed or is given twice, or a reason that is empty,
+            too long or not printable.
     """
     reasons: dict[str, str] = {}
     for text in texts:
@@ -150,6 +151,14 @@ def read_allowances(texts: Sequence[str]) -> dict[str, str]:
                 f"{name} has {'no reason' if not reason.strip() else f'a reason of {len(reason)} characters'}",
                 f'Write --allow {name}="why", at most {_MAX_REASON} characters: every reader shows it',
             )
+        if not reason.strip().isprintable():
+            raise ExportError(
+                "allow_unknown",
+                f"the reason for {name} holds characters that are not printable: {reason.strip()!a}",
+                "Write one line of plain text: every reader shows it, terminals too",
+            )
+        if name in reasons:
+            raise ExportError("allow_unknown", f"{name} is allowed twice", "Give one reason that holds for all of it")
         reasons[name] = reason.strip()
     return reasons
 
@@ -175,10 +184,3 @@ def _cut(findings: Sequence[Finding]) -> Iterator[Finding]:
     for finding in findings:
         room = _MAX_DETAIL - len(finding.node) - 2
         yield Finding(finding.name, finding.node, finding.detail[:room], finding.remedy)
-
-
-def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    for node in graph.node:
-        yield node
-        for inner in subgraphs(node):
-            yield from _all_nodes(inner)

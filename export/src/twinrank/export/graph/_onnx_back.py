@@ -17,7 +17,7 @@ from onnx.inliner import inline_local_functions
 
 from twinrank.export.bundle import SessionSettings, session_options
 from twinrank.export.graph._back import Part
-from twinrank.export.graph._compose import SCORE
+from twinrank.export.graph._compose import SCORE, all_nodes, rename
 from twinrank.export.graph._errors import ExportError, Finding
 from twinrank.export.graph._tables import Tables
 from twinrank.training.transforms import EncodedSpec
@@ -82,7 +82,7 @@ class OnnxBack:
     ) -> onnx.ModelProto:
         """The file's graph between the encoded names and the outputs, at an opset that a bundle may have."""
         del example
-        model = onnx.compose.add_prefix(_raised(_plain(self._model)), _PREFIX, rename_functions=False)
+        model = _prefixed(_raised(_plain(self._model)))
         nodes: list[onnx.NodeProto] = []
         constants = {
             "adapter/one": np.array([1], np.int64),
@@ -119,7 +119,9 @@ class OnnxBack:
         graph.sparse_initializer.extend(model.graph.sparse_initializer)
         made = helper.make_model(graph, ir_version=_IR, producer_name="twinrank")
         del made.opset_import[:]
-        made.opset_import.extend(model.opset_import)
+        # An inlined function leaves its domain behind.
+        used = {"" if node.domain == "ai.onnx" else node.domain for node in all_nodes(model.graph)} | {""}
+        made.opset_import.extend(entry for entry in model.opset_import if entry.domain in used)
         return made
 
     def run(self, encoded: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[np.float32]]:
@@ -317,10 +319,30 @@ def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
     values = [value for value in made.graph.input if value.name not in constants]
     del made.graph.input[:]
     made.graph.input.extend(values)
+    # Before that, every initialiser had to be an input too, and the converter insists.
+    made.ir_version = max(made.ir_version, 4)
     for node in made.graph.node:
         if node.op_type == "Dropout" and node.domain in ("", "ai.onnx") and _is_off(node, constants):
             source, output = node.input[0], node.output[0]
             node.CopyFrom(helper.make_node("Identity", [source], [output], name=node.name))
+    return made
+
+
+def _prefixed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with other names for its values, so that none is an encoded tensor's or the adapter's.
+
+    onnx's own add_prefix forgets what a branch captures from the graph around it.
+    """
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    graph = made.graph
+    tensors = [*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer), *graph.input]
+    names = {tensor.name: _PREFIX + tensor.name for tensor in tensors}
+    names |= {name: _PREFIX + name for node in graph.node for name in node.output if name}
+    for tensor in (*tensors, *graph.output):
+        tensor.name = names.get(tensor.name, tensor.name)
+    for node in graph.node:
+        rename(node, names)
     return made
 
 

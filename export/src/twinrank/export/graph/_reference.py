@@ -1,6 +1,6 @@
 """How far the exported graph is from what it was made from: the tolerance of the level *reference*."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,10 +24,13 @@ LARGEST = 4096
 _FLOOR = 1e-6
 _FACTOR = 4.0
 # Beyond this, relative to the largest value, the two do not compute the same thing.
-_FAR = 1e-4
+FAR = 1e-4
 # Up to here a person may say that it is known and all right.
 _TOO_FAR = 1e-3
 _MAX_ULP = 2**53
+# A sentinel such as -1e9 says nothing of how large scores are: what counts as far is measured in a hundred times the
+# small values (of different ones, the least tenth), where that is less than the largest.
+_SMALL, _WIDTH = 0.1, 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,45 @@ class Reference:
         rows: candidates compared.
         tolerances: per head, the score last.
         scales: the largest absolute value of each, same keys.
-        findings: outputs that are too far away.
+        units: what its differences are measured in, same keys: sentinels such as -1e9 do not count.
+        findings: outputs that are too far away, or are no numbers.
+        notes: what a person should know, a line each.
     """
 
     rows: int
     tolerances: dict[str, Tolerance]
     scales: dict[str, float]
+    units: dict[str, float]
     findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class _Seen:
+    """Every value of one output that was compared."""
+
+    def __init__(self) -> None:
+        self.expected: list[FloatArray] = []
+        self.actual: list[FloatArray] = []
+        self.max_abs, self.max_ulp = 0.0, 0
+
+    def add(self, expected: FloatArray, actual: FloatArray) -> None:
+        difference = compare_bits(expected, actual)
+        self.max_abs = max(self.max_abs, difference.max_abs)
+        self.max_ulp = max(self.max_ulp, _MAX_ULP if difference.max_ulp < 0 else difference.max_ulp)
+        self.expected.append(expected)
+        self.actual.append(actual)
+
+    def unit(self) -> float:
+        """What differences are measured in, at least: how large values are, sentinels aside."""
+        sizes = np.unique(np.abs(np.concatenate(self.expected)))
+        sizes = sizes[np.isfinite(sizes)]
+        if not sizes.size:
+            return 1.0
+        return max(1.0, min(float(sizes[-1]), _WIDTH * float(np.quantile(sizes, _SMALL))))
+
+    def scale(self) -> float:
+        sizes = np.abs(np.concatenate(self.expected))
+        return float(sizes[np.isfinite(sizes)].max(initial=0.0))
 
 
 def reference_outputs(
@@ -92,7 +127,8 @@ def measure_reference(
 ) -> Reference:
     """Compares the graph with what it was made from, over at least 10,000 candidates.
 
-    First come slates of other sizes than the traced one, up to ``max_candidates`` or ``LARGEST``, and the edges; then
+    First come slates of other sizes than the traced one, up to ``max_candidates`` or ``LARGEST``, which the reference
+    sees as they are, and the edges; then
     slates from the shortest on, as they came. When they hold too few candidates, contexts are paired with the
     candidates of other slates.
 
@@ -107,60 +143,160 @@ def measure_reference(
         whole: see `reference_outputs`; for a model whose scores depend on the slate.
 
     Returns:
-        What was seen; ``reference_differs`` and ``reference_loose`` are findings of it.
+        What was seen; ``reference_differs``, ``reference_loose``, ``no_number`` and ``not_repeatable`` are findings of
+        it.
 
     Raises:
         ExportError: ``shape_baked_in`` if an output has another shape than the reference's.
     """
     rows = 0
-    worst_abs, worst_ulp, scales = dict.fromkeys(outputs, 0.0), dict.fromkeys(outputs, 0), dict.fromkeys(outputs, 0.0)
-    for slate in (*_sized(slates, front.packing, max_candidates), *edges, *_enough(slates, front.packing)):
-        expected = reference_outputs(back, front, slate, outputs, whole=whole)
+    seen = {name: _Seen() for name in outputs}
+    repeated = _Repeated(back, front, max(slates, key=lambda slate: size_of(slate, front.packing)), outputs)
+    # As they are: a module may do something else for other sizes than that of a batch.
+    sized = [(slate, True) for slate in _sized(slates, front.packing, max_candidates)]
+    others = [(slate, whole) for slate in (*edges, *_enough(slates, front.packing))]
+    for slate, as_is in (*sized, *others):
+        expected = reference_outputs(back, front, slate, outputs, whole=as_is)
         actual = run(slate)
         for name, values in zip(outputs, actual, strict=True):
             if values.shape != expected[name].shape or values.dtype != expected[name].dtype:
                 raise ExportError(
                     "shape_baked_in",
                     f"output {name!r} is {values.dtype} {list(values.shape)} instead of {list(expected[name].shape)}",
-                    "Keep sizes symbolic: no int(), item() or Python branch on n",
+                    "Keep sizes symbolic: x.shape[0] and not len(x), no int(), item() or Python branch on n",
                 )
-            difference = compare_bits(expected[name], values)
-            finite = np.abs(expected[name][np.isfinite(expected[name])])
-            scales[name] = max(scales[name], float(finite.max(initial=0.0)))
-            worst_abs[name] = max(worst_abs[name], difference.max_abs)
-            worst_ulp[name] = max(worst_ulp[name], _MAX_ULP if difference.max_ulp < 0 else difference.max_ulp)
+            seen[name].add(expected[name], values)
         rows += size_of(slate, front.packing)
-    tolerances = {
-        name: Tolerance(
-            a=max(_FACTOR * worst_abs[name], _FLOOR), max_abs=worst_abs[name], max_ulp=min(worst_ulp[name], _MAX_ULP)
-        )
-        for name in outputs
-    }
-    findings = [
-        finding for name in outputs if (finding := _far(name, worst_abs[name], scales[name], back.kind)) is not None
-    ]
-    return Reference(rows, tolerances, scales, tuple(findings))
-
-
-def _far(output: str, worst: float, scale: float, kind: str) -> Finding | None:
-    """What to say of an output that is too far from its reference; a NaN is farther than anything."""
-    unit = max(1.0, scale)
-    if worst <= _FAR * unit:
-        return None
-    reference = "module" if kind == "torch" else "file"
-    return Finding(
-        "reference_loose" if worst <= _TOO_FAR * unit else "reference_differs",
-        f"output {output!r}",
-        f"differs by {worst:.3g} from the {reference}'s, which reaches {scale:.3g}",
-        "Look for randomness, for an operator that converts to something else (searchsorted or bucketize with "
-        "boundaries that are computed is right up to the traced size only), and for large cancelling sums",
+    findings = repeated.findings()
+    notes = _alone(back, front, run, slates[-1], seen)
+    for name, held in seen.items():
+        findings += _far(name, held, back.kind)
+        nans = np.isnan(np.concatenate(held.expected))
+        if nans.all():
+            findings.append(
+                Finding(
+                    "no_number",
+                    f"output {name!r}",
+                    f"is NaN for all {nans.size} candidates",
+                    "Look for NaN among the weights, and for means and logarithms of nothing",
+                )
+            )
+        elif nans.any():
+            notes.append(
+                f"output {name!r} is NaN for {int(nans.sum())} of {nans.size} candidates; "
+                "one whose score is NaN is not ranked"
+            )
+    return Reference(
+        rows,
+        {
+            name: Tolerance(
+                a=max(_FACTOR * values.max_abs, _FLOOR),
+                max_abs=values.max_abs,
+                max_ulp=min(values.max_ulp, _MAX_ULP),
+            )
+            for name, values in seen.items()
+        },
+        {name: values.scale() for name, values in seen.items()},
+        {name: values.unit() for name, values in seen.items()},
+        tuple(findings),
+        tuple(notes),
     )
+
+
+def _alone(
+    back: Back,
+    front: FrontGraph,
+    run: Callable[[Blocks], Sequence[FloatArray]],
+    slate: Blocks,
+    seen: Mapping[str, _Seen],
+) -> list[str]:
+    """Compares single candidates with the reference as it answers for one: the tracer never saw that size.
+
+    Returns:
+        A note where the reference has no answer for one.
+    """
+    for row in range(min(size_of(slate, front.packing), TRACED_CANDIDATES)):
+        one = take(slate, np.array([row], np.int64), front.packing)
+        try:
+            expected = back.run(front.encode(one), list(seen))
+        except Exception as e:  # the user's module may raise anything
+            text = str(e).strip().splitlines()
+            said = text[0] if text else type(e).__name__
+            return [f"the {reference_word(back.kind)} itself fails for a single candidate: {said}"]
+        for name, values in zip(seen, run(one), strict=True):
+            seen[name].add(expected[name], values)
+    return []
+
+
+class _Repeated:
+    """Asks a reference the same twice, before and after everything else that it is asked.
+
+    The tensors of both runs lie at addresses that the same kernels take, so no bit has a reason to differ.
+    """
+
+    def __init__(self, back: Back, front: FrontGraph, slate: Blocks, outputs: Sequence[str]) -> None:
+        self._back, self._outputs = back, outputs
+        self._encoded = {name: _aligned(values) for name, values in front.encode(slate).items()}
+        self._first = self._run()
+
+    def _run(self) -> dict[str, NDArray[np.float32]]:
+        encoded = {name: _aligned(values) for name, values in self._encoded.items()}
+        return {name: values.copy() for name, values in self._back.run(encoded, self._outputs).items()}
+
+    def findings(self) -> list[Finding]:
+        """``not_repeatable`` for each output that is other than it was."""
+        again = self._run()
+        return [
+            Finding(
+                "not_repeatable",
+                f"output {name!r}",
+                f"{difference.differing} of {difference.compared} values have other bits when the same is asked again",
+                "Look for random numbers, the clock, and for state that forward() changes",
+            )
+            for name in self._outputs
+            if (difference := compare_bits(self._first[name], again[name])).differing
+        ]
+
+
+def _aligned(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    copy: NDArray[np.generic] = torch.from_numpy(np.ascontiguousarray(values)).clone().numpy()
+    return copy
+
+
+def reference_word(kind: str) -> str:
+    """What a person calls a reference of this kind."""
+    return "module" if kind == "torch" else "file"
+
+
+def _far(output: str, seen: _Seen, kind: str) -> list[Finding]:
+    """What to say of an output that is too far from its reference; a NaN is farther than anything."""
+    expected, actual = (np.concatenate(parts).astype(np.float64) for parts in (seen.expected, seen.actual))
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(expected - actual)
+    apart[(expected == actual) | (np.isnan(expected) & np.isnan(actual))] = 0.0
+    apart[np.isnan(apart)] = np.inf
+    sizes = np.abs(expected)
+    sizes[~np.isfinite(sizes)] = 0.0
+    relative = apart / np.maximum(seen.unit(), sizes)
+    worst = int(np.argmax(relative))
+    if relative[worst] <= FAR:
+        return []
+    return [
+        Finding(
+            "reference_loose" if relative[worst] <= _TOO_FAR else "reference_differs",
+            f"output {output!r}",
+            f"differs by {apart[worst]:.3g} from the {reference_word(kind)}'s {expected[worst]:.6g}, "
+            f"and reaches {seen.scale():.3g}",
+            "Look for an operator that converts to something else (searchsorted or bucketize with boundaries that are "
+            "computed is right up to the traced size only), and for large cancelling sums",
+        )
+    ]
 
 
 def _sized(slates: Sequence[Blocks], packing: Packing, max_candidates: int) -> Iterator[Blocks]:
     """Slates of the sizes that the tracer did not see; the largest is bounded by the time that it may take."""
     context = max(slates, key=lambda slate: size_of(slate, packing))
-    for size in (1, 2, 3, TRACED_CANDIDATES, 2 * TRACED_CANDIDATES + 1, min(max_candidates, LARGEST)):
+    for size in (2, 3, TRACED_CANDIDATES, 2 * TRACED_CANDIDATES + 1, min(max_candidates, LARGEST)):
         if 0 < size <= max(max_candidates, TRACED_CANDIDATES):
             yield pool(context, slates, packing, size)
 

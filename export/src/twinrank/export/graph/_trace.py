@@ -84,7 +84,10 @@ def trace(
     outputs: Sequence[str],
     tables: Tables | None = None,
 ) -> onnx.ModelProto:
-    """The module as ONNX: inputs are the encoded names, outputs the given ones.
+    """The module as ONNX: ``encoded.<name>`` in the order of the tensors, to ``output.<name>`` in that of the outputs.
+
+    The tracer names values after operators (``add``, ``cat``) without looking at what inputs and outputs are called;
+    none of its names holds a dot.
 
     Args:
         module: in eval mode.
@@ -110,8 +113,8 @@ def trace(
                 arguments,
                 dynamo=True,
                 dynamic_shapes=(shapes,),
-                input_names=names,
-                output_names=list(outputs),
+                input_names=[f"encoded.{name}" for name in names],
+                output_names=[f"output.{name}" for name in outputs],
                 opset_version=OPSET,
                 external_data=False,
                 verbose=False,
@@ -127,7 +130,7 @@ def trace(
         raise ExportError(
             "shape_baked_in",
             f"the module cannot be traced with a free number of candidates: {cause}",
-            "Keep sizes symbolic: no int(), item() or Python branch on n",
+            "Keep sizes symbolic: x.shape[0] and not len(x), no int(), item() or Python branch on n",
         ) from e
     if program is None:
         raise ExportError("shape_baked_in", "the tracer returned no program", "Report it with the module")
@@ -140,7 +143,7 @@ def trace(
             raise ExportError(
                 "shape_baked_in",
                 f"input {value.name!r} was traced with a leading axis of {leading.dim_param or leading.dim_value!r}",
-                "Keep sizes symbolic: no int(), item() or Python branch on n",
+                "Keep sizes symbolic: x.shape[0] and not len(x), no int(), item() or Python branch on n",
             )
     return model
 
