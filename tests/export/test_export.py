@@ -311,15 +311,6 @@ def test_the_command_ends_with_1_and_a_message_where_an_export_is_refused(
     assert not (tmp_path / "models").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(runs, "load_run", lambda _: small_run())
-    (tmp_path / "file").write_bytes(b"")
-    done = CliRunner().invoke(cli.export, [str(tmp_path), "--models", str(tmp_path / "file" / "models")])
-    assert done.exit_code == 1
-    assert "Error: Not a directory: " in done.output
-    assert "no version was added" in done.output
-
-
 def test_the_fixture_has_what_it_claims() -> None:
     assert {feature.dtype for feature in SCHEMA.features} == {"string", "timestamp", "float64", "float32", "int64"}
     blocks: Mapping[str, Any] = {block.name: block for block in small_run().front.packing.blocks}

@@ -313,6 +313,34 @@ def test_scores_that_are_no_numbers_for_some_are_said(front: FrontGraph, tmp_pat
     assert "one whose score is NaN is not ranked" in line
 
 
+def test_an_export_that_another_overtakes_becomes_the_next_version_or_is_the_same(
+    front: FrontGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by(factor: float) -> ExportSource:
+        module = Row(lambda m, g: g["price"] * m.factor)
+        module.register_buffer("factor", torch.tensor(factor))
+        return source(module, front, largest=64)
+
+    def overtaken_by(other: ExportSource) -> Callable[..., Any]:
+        def build(*given: Any, **more: Any) -> Any:
+            monkeypatch.setattr(exporting, "build_files", build_files)
+            files = build_files(*given, **more)
+            export_source(other, tmp_path)
+            return files
+
+        return build
+
+    build_files = exporting.build_files
+    monkeypatch.setattr(exporting, "build_files", overtaken_by(by(1.0)))
+    assert export_source(by(2.0), tmp_path).name == "2"
+    monkeypatch.setattr(exporting, "build_files", overtaken_by(by(3.0)))
+    assert export_source(by(3.0), tmp_path).name == "3"
+    assert sorted(path.name for path in (tmp_path / "trap").iterdir() if path.is_dir()) == ["1", "2", "3"]
+    monkeypatch.setattr(exporting, "build_files", overtaken_by(by(5.0)))
+    with pytest.raises(FileExistsError):
+        export_source(by(4.0), tmp_path, version=4)
+
+
 @pytest.mark.parametrize("held", [lambda t: t, lambda t: [t], lambda t: {"a": (t,)}, lambda t: t.numpy()])
 def test_what_a_module_holds_outside_its_parameters_is_part_of_what_it_is(
     held: Callable[[torch.Tensor], Any], front: FrontGraph

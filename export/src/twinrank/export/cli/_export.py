@@ -92,8 +92,6 @@ def export(run: Path | None, models: Path, version: int | None, least_rows: int 
         ) from e
     except (BundleError, FileExistsError, RunError) as e:
         raise click.ClickException(str(e)) from e
-    except OSError as e:
-        raise click.ClickException(f"{e.strerror or e}: {e.filename or models}; no version was added") from e
     console.print(_summary(bundle, opened))
     console.print(_latency(bundle, source.requests))
     console.print(f"{bundle.path} is {bundle.verification}, exported in {time.perf_counter() - started:.1f} s")

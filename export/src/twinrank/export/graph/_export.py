@@ -99,7 +99,17 @@ def export_source(
         raise FileExistsError(f"{models / source.name / str(number)} exists, and nothing in a bundle changes")
     files = build_files(source, digest=digest, progress=tell, scratch=models / source.name)
     tell("writing, and opening what was written")
-    return write_bundle(models, source.name, number, files, verify=open_bundle)
+    while True:
+        try:
+            return write_bundle(models, source.name, number, files, verify=open_bundle)
+        except FileExistsError:
+            # Another export was faster; unless a version was asked for, the next one is as good.
+            if version is not None:
+                raise
+            if _made_from(models / source.name / str(number), digest):
+                open_bundle(models / source.name / str(number))
+                return models / source.name / str(number)
+            number += 1
 
 
 def build_files(
