@@ -139,9 +139,11 @@ def rename(root: Path, op: dict[str, Any]) -> None:
 
 def truncate(root: Path, op: dict[str, Any]) -> None:
     path = root / op["path"]
-    if op["size"] >= path.stat().st_size:
-        raise ValueError(f"{op['path']} is no longer than {op['size']} bytes")
-    path.write_bytes(path.read_bytes()[: op["size"]])
+    content = path.read_bytes()
+    kept = op["size"] if op["size"] >= 0 else len(content) + op["size"]
+    if not 0 <= kept < len(content):
+        raise ValueError(f"{op['path']} has {len(content)} bytes, not cut by {op['size']}")
+    path.write_bytes(content[:kept])
 
 
 def flip_bit(root: Path, op: dict[str, Any]) -> None:

@@ -101,6 +101,7 @@ def raw_models(skeleton: Skeleton, good_model: Callable[[], onnx.ModelProto]) ->
         "proto-dim-oneof": with_first_dim(number(1, 7) + block(2, b"n")),
         "proto-dim-negative": with_first_dim(number(1, -1)),
         "proto-location-cut": with_graph(block(5, outside + number(14, 2**32 + 1))),
+        "proto-int32-unsigned": with_graph(block(5, number(1, 1) + number(2, 2**32 - 1) + block(8, b"ones"))),
         "proto-location-unknown": with_graph(block(5, tensor + number(14, 2))),
         "proto-attribute-type-unknown": with_graph(block(1, node + block(5, axis[:-1] + b"\x63"))),
         "proto-values-twice": with_graph(block(5, tensor + block(4, b"\0\0\0@"))),

@@ -62,15 +62,30 @@ def external(
     return tensor
 
 
+def keep_users_outside(model: onnx.ModelProto, keys: dict[str, str]) -> None:
+    """Leaves the users' table to the data file."""
+    for tensor in model.graph.initializer:
+        if tensor.raw_data == USERS:
+            tensor.CopyFrom(external(DATA, keys, tensor.name, len(USERS) // 4))
+
+
 def nested(depth: int, op: str) -> onnx.NodeProto:
     """If in If in If …, ``depth`` levels of subgraphs, the innermost holding one node ``op``."""
     inner = helper.make_node(op, ["zero"], ["deep"])
-    output = [helper.make_tensor_value_info("deep", TensorProto.INT64, [])]
     for level in range(depth):
-        deeper = helper.make_graph([inner], f"level{level}", [], output)
-        flat = helper.make_graph([helper.make_node("Identity", ["zero"], ["deep"])], f"flat{level}", [], output)
-        inner = helper.make_node("If", ["yes"], ["deep"], then_branch=deeper, else_branch=flat)
+        # Every level has names of its own: the runtime refuses outputs of subgraphs that hide outer ones.
+        deep, shallow = inner.output[0], f"shallow{level}"
+        deeper = helper.make_graph([inner], f"level{level}", [], [scalar(deep)])
+        flat = helper.make_graph(
+            [helper.make_node("Identity", ["zero"], [shallow])], f"flat{level}", [], [scalar(shallow)]
+        )
+        inner = helper.make_node("If", ["yes"], [f"deep{level}"], then_branch=deeper, else_branch=flat)
     return inner
+
+
+def scalar(name: str) -> onnx.ValueInfoProto:
+    """An int64 without dimensions."""
+    return helper.make_tensor_value_info(name, TensorProto.INT64, [])
 
 
 def models() -> dict[str, onnx.ModelProto]:
@@ -105,17 +120,52 @@ def models() -> dict[str, onnx.ModelProto]:
     yes = numpy_helper.from_array(np.array(True), "yes")
     made["forbidden-in-subgraph"] = skeleton(nested(2, "Loop"), initializers=[yes])
     made["nested-9"] = skeleton(nested(9, "Identity"), initializers=[yes])
+    made["nested-8"] = good_model()
+    made["nested-8"].graph.node.append(nested(8, "Identity"))
+    made["nested-8"].graph.initializer.extend([yes, numpy_helper.from_array(np.array(0, np.int64), "zero")])
+
+    made["domain-without-nodes"] = skeleton()
+    made["domain-without-nodes"].opset_import.add(domain="com.example", version=1)
+    made["domain-twice"] = skeleton()
+    made["domain-twice"].opset_import.add().CopyFrom(made["domain-twice"].opset_import[0])
+    made["overload"] = skeleton(helper.make_node("Identity", ["zero"], ["s"], overload="other"))
+    made["overload-empty"] = good_model()
+    made["overload-empty"].graph.node[0].overload = ""
+    made["dimension-unnamed"] = good_model()
+    for value in (*made["dimension-unnamed"].graph.input, *made["dimension-unnamed"].graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            dim.ClearField("dim_param")
 
     made["external-weights"] = good_model()
-    for tensor in made["external-weights"].graph.initializer:
-        if tensor.raw_data == USERS:
-            tensor.CopyFrom(external(DATA, {"offset": "0", "length": str(len(USERS))}, tensor.name, len(USERS) // 4))
+    keep_users_outside(made["external-weights"], {"offset": "0", "length": str(len(USERS))})
+    made["external-leading-zeros"] = good_model()
+    keep_users_outside(made["external-leading-zeros"], {"offset": "000", "length": f"{len(USERS):018}"})
+    made["external-offset-absent"] = good_model()
+    keep_users_outside(made["external-offset-absent"], {"length": str(len(USERS))})
     made["external-elsewhere"] = skeleton(initializers=[external("weights.bin")])
     made["external-parent"] = skeleton(initializers=[external("../model.onnx.data")])
     made["external-absolute"] = skeleton(initializers=[external("/etc/hostname")])
     made["external-data"] = skeleton(initializers=[external(DATA)])
     made["external-beyond"] = skeleton(initializers=[external(DATA, {"offset": "8", "length": "8"})])
     made["external-unknown-key"] = skeleton(initializers=[external(DATA, {"length": "8", "checksum": "0"})])
+    for name, keys in {
+        "hexadecimal": {"length": "0x8"},
+        "signed": {"length": "+8"},
+        "negative": {"offset": "-8"},
+        "space": {"length": " 8"},
+        "empty": {"length": ""},
+        "19-digits": {"length": "0000000000000000008"},
+        "other-digits": {"length": "\u0668"},
+        "without-location": {"location": ""},
+    }.items():
+        made[f"external-{name}"] = skeleton(initializers=[external(DATA, keys)])
+    del made["external-without-location"].graph.initializer[0].external_data[0]
+    made["external-key-twice"] = skeleton(initializers=[external(DATA)])
+    made["external-key-twice"].graph.initializer[0].external_data.add(key="length", value="8")
+    made["external-location-default"] = skeleton(initializers=[external("weights.bin")])
+    made["external-location-default"].graph.initializer[0].data_location = TensorProto.DEFAULT
+    made["external-in-subgraph"] = skeleton(nested(1, "Identity"), initializers=[yes])
+    made["external-in-subgraph"].graph.node[0].attribute[0].g.initializer.append(external(DATA))
     attribute = helper.make_node("Constant", [], ["s"])
     attribute.attribute.add(name="value", type=onnx.AttributeProto.TENSOR, t=external(DATA))
     made["external-attribute"] = skeleton(attribute)

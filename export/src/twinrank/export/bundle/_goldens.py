@@ -171,7 +171,11 @@ def _integer(value: Json, what: str, low: int, high: int) -> int:
 def _indices(value: Json, what: str, n: int) -> tuple[int, ...]:
     if not isinstance(value, list) or len(value) > n:
         raise GoldenFormatError(f"{what} is no array of at most {n} indices")
-    return tuple(_integer(item, what, 0, n - 1) for item in value)
+    indices = tuple(_integer(item, what, 0, n - 1) for item in value)
+    # At reference level a candidate could stand in for another whose score is near.
+    if len(set(indices)) != len(indices):
+        raise GoldenFormatError(f"{what} holds a candidate twice")
+    return indices
 
 
 def _values(value: Json, head: Head, n: int) -> FloatArray:

@@ -327,6 +327,10 @@ def parse_manifest(raw: bytes, digest_file: bytes) -> Manifest:
             ``manifest_invalid``.
     """
     found = Findings()
+    if len(raw) > MAX_MANIFEST_BYTES:
+        # What is beyond was not read, so that the digest says nothing.
+        found.add("manifest_invalid_json", MANIFEST, f"has more than {MAX_MANIFEST_BYTES} bytes, the most allowed")
+        found.stop()
     digest = hashlib.sha256(raw).hexdigest()
     if not re.fullmatch(rb"[0-9a-f]{64}\n", digest_file):
         found.add(
@@ -360,8 +364,6 @@ def parse_manifest(raw: bytes, digest_file: bytes) -> Manifest:
 
 
 def _parse_document(raw: bytes) -> dict[str, Any]:
-    if len(raw) > MAX_MANIFEST_BYTES:
-        raise JsonError(f"has {len(raw)} bytes; at most {MAX_MANIFEST_BYTES}")
     document = parse_json(raw)
     if not isinstance(document, dict):
         raise JsonError("is not an object")

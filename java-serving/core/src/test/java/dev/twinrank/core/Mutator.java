@@ -90,9 +90,15 @@ final class Mutator {
         Files.write(path, extended);
       }
       case "rename" -> Files.move(path, bundle.resolve(Contract.text(op, "to")));
-      case "truncate" ->
-          Files.write(
-              path, Arrays.copyOf(Files.readAllBytes(path), Contract.integer(op.get("size"))));
+      case "truncate" -> {
+        byte[] bytes = Files.readAllBytes(path);
+        int size = Contract.integer(op.get("size"));
+        int kept = size < 0 ? bytes.length + size : size;
+        if (kept < 0 || kept >= bytes.length) {
+          throw new AssertionError(name + " has " + bytes.length + " bytes, not cut by " + op);
+        }
+        Files.write(path, Arrays.copyOf(bytes, kept));
+      }
       case "flip_bit" -> {
         byte[] bytes = Files.readAllBytes(path);
         int at = Contract.integer(op.get("byte"));

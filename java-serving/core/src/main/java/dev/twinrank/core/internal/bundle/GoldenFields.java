@@ -5,6 +5,7 @@ import dev.twinrank.core.internal.json.JsonTree.Literal;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -54,11 +55,14 @@ final class GoldenFields {
     if (!(value instanceof List<?> list) || list.size() > n) {
       throw new Contradiction(what + " is no array of at most " + n + " indices");
     }
-    List<Integer> indices = new ArrayList<>();
+    Set<Integer> indices = new LinkedHashSet<>();
     for (Object each : list) {
-      indices.add(integer(each, what, n - 1));
+      // At reference level a candidate could stand in for another whose score is near.
+      if (!indices.add(integer(each, what, n - 1))) {
+        throw new Contradiction(what + " holds candidate " + each + " twice");
+      }
     }
-    return indices;
+    return List.copyOf(indices);
   }
 
   static int integer(Object value, String what, int high) {

@@ -47,6 +47,14 @@ final class ManifestReader {
   }
 
   private Manifest read(byte[] raw, byte[] digestFile) {
+    if (raw.length > MAX_BYTES) {
+      // What is beyond was not read, so that the digest says nothing.
+      throw found.fatal(
+          ErrorCode.MANIFEST_INVALID_JSON,
+          Paths.MANIFEST,
+          "has more than " + MAX_BYTES + " bytes, the most that are allowed",
+          null);
+    }
     String digest = Sha256.hex(raw);
     checkDigest(digest, new String(digestFile, StandardCharsets.ISO_8859_1));
     Map<String, Object> document = document(raw);
@@ -88,13 +96,6 @@ final class ManifestReader {
 
   private Map<String, Object> document(byte[] raw) {
     try {
-      if (raw.length > MAX_BYTES) {
-        throw found.fatal(
-            ErrorCode.MANIFEST_INVALID_JSON,
-            Paths.MANIFEST,
-            "has more than " + MAX_BYTES + " bytes, the most that are allowed",
-            null);
-      }
       Object document = Json.read(raw);
       if (document instanceof Map) {
         return Json.object(document);
