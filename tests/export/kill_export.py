@@ -11,7 +11,6 @@ import json
 import os
 import random
 import resource
-import shutil
 import signal
 import sys
 import time
@@ -27,8 +26,10 @@ from twinrank.export.graph import _tables, export_run
 
 NAME = "small"
 ANYWHERE = 6
-ROUNDS = 1
-WRITES = 44
+AT_EVENTS = 30
+AT_TIMES = 14
+# What Python's auditing tells of a process that writes a bundle, each before it happens.
+EVENTS = {"open", "os.chmod", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.scandir", "fcntl.flock"}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -74,40 +75,92 @@ def kill_after(child: int, delay: float) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def killed_anywhere(models: Path, delay: float, *, outside: bool, name: str = NAME) -> bool:
-    """Kills an export ``delay`` seconds after its start."""
-    child = os.fork()
-    if not child:
-        export(models, lambda _: None, outside=outside, name=name)
-    return kill_after(child, delay)
-
-
-def kill_while_writing(models: Path, delays: list[float], last: int, look: Callable[[bool], None]) -> None:
-    """Kills an export that comes to its last step once for each delay; ``look`` is called after each kill.
-
-    The process that came there forks, and waits for its children before it ends itself: only writing is repeated.
-    """
-    middle = os.fork()
-    if middle:
-        status = os.waitpid(middle, 0)[1]
-        if status:
-            raise RuntimeError(f"the export that was to be killed ended with {status}")
-        return
+def on_event(act: Callable[[int, str], None]) -> None:
+    """Calls ``act`` with 1, 2, … and its name before each thing that this process does to files from now on."""
     seen = 0
 
-    def told(_: str) -> None:
+    def hook(event: str, _: object) -> None:
         nonlocal seen
-        seen += 1
-        if seen < last:
-            return
-        for delay in delays:
+        if event in EVENTS:
+            seen += 1
+            act(seen, event)
+
+    sys.addaudithook(hook)
+
+
+def die_at(number: int) -> None:
+    """This process kills itself before it does its ``number``-th thing to files."""
+    on_event(lambda seen, _: os.kill(os.getpid(), signal.SIGKILL) if seen == number else None)
+
+
+def die_before_renaming() -> None:
+    """This process kills itself when all is written and nothing has its name yet."""
+    on_event(lambda _, event: os.kill(os.getpid(), signal.SIGKILL) if event == "os.rename" else None)
+
+
+def killed_at_step(models: Path, step: int, *, outside: bool) -> bool:
+    """Kills an export when it tells its ``step``-th step, counted from 0: in one place, however fast the machine is."""
+    out, told = os.pipe()
+    child = os.fork()
+    if not child:
+        export(models, lambda _: os.write(told, b".") and None, outside=outside)
+    os.close(told)
+    for _ in range(step + 1):
+        os.read(out, 1)
+    killed = kill_after(child, 0)
+    os.close(out)
+    return killed
+
+
+def at_last_step(models: Path, last: int, act: Callable[[], None], *, outside: bool = False, name: str = NAME) -> None:
+    """Exports in a child that calls ``act`` once it comes to its last step, the writing, and goes on from there."""
+    middle = os.fork()
+    if not middle:
+        seen = 0
+
+        def told(_: str) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == last:
+                act()
+
+        export(models, told, outside=outside, name=name)
+    os.waitpid(middle, 0)
+
+
+def events_of_writing(models: Path, last: int) -> int:
+    """How many things an export does to files from its last step on."""
+    out, told = os.pipe()
+    at_last_step(models, last, lambda: on_event(lambda *_: os.write(told, b".") and None))
+    os.close(told)
+    count = 0
+    while found := os.read(out, 4096):
+        count += len(found)
+    os.close(out)
+    return count
+
+
+def kill_while_writing(models: Path, kills: list[int | float], last: int, look: Callable[[bool], None]) -> None:
+    """Kills an export that comes to its last step once for each of ``kills``; ``look`` is called after each.
+
+    An int kills before that event, a float after that many seconds. The process that came there forks, and waits for
+    its children before it ends itself: only writing is repeated.
+    """
+
+    def fork_and_kill() -> None:
+        for kill in kills:
             child = os.fork()
             if not child:
+                if isinstance(kill, int):
+                    die_at(kill)
                 return
-            look(kill_after(child, delay))
+            if isinstance(kill, int):
+                look(os.WIFSIGNALED(os.waitpid(child, 0)[1]))
+            else:
+                look(kill_after(child, kill))
         os._exit(0)
 
-    export(models, told)
+    at_last_step(models, last, fork_and_kill)
 
 
 def failed(models: Path, prepare: Callable[[], object], module: Callable[..., torch.nn.Module]) -> str:
@@ -208,32 +261,36 @@ def main(models: Path, seed: int) -> None:
         export_run(small_run(), models / "warm")  # imports here what torch imports late, for all children
         steps = finish(models / "reference")
         reference = contents(models / "reference" / NAME / "1")
-        writing, whole, last = steps[-1] - steps[-2], steps[-1], len(steps) - 1
+        writing, last = steps[-1] - steps[-2], len(steps) - 1
         source = random.Random(seed)
         for number in range(ANYWHERE):
             outside = number % 2 == 1
             folder = models / f"anywhere-{outside}"
-            killed = killed_anywhere(folder, source.uniform(0, whole), outside=outside)
+            # The first of each kind before anything is written, the others wherever.
+            step = 0 if number < 2 else source.randrange(1, last)
+            killed = killed_at_step(folder, step, outside=outside)
             say("anywhere", folder, None if outside else reference, killed=killed)
             set_aside(folder)
         for outside in (False, True):
             finish(models / f"anywhere-{outside}", outside=outside)
             say("next run", models / f"anywhere-{outside}", None if outside else reference)
-        for number in range(ROUNDS):
-            folder = models / f"writing-{number}"
+        folder = models / "writing"
+        events = events_of_writing(models / "counted", last)
+        kills: list[int | float] = [source.randint(1, events) for _ in range(AT_EVENTS)]
+        kills += [source.uniform(0, 1.2 * writing) for _ in range(AT_TIMES)]
 
-            def look(killed: bool, folder: Path = folder) -> None:
-                say("writing", folder, reference, killed=killed)
-                set_aside(folder)
+        def look(killed: bool) -> None:
+            say("writing", folder, reference, killed=killed)
+            set_aside(folder)
 
-            kill_while_writing(folder, [source.uniform(0, 1.2 * writing) for _ in range(WRITES)], last, look)
-            finish(folder)
-            say("next run", folder, reference)
+        kill_while_writing(folder, kills, last, look)
+        finish(folder)
+        say("next run", folder, reference)
         folder = models / "reference"
         say("before another run", folder, reference)
-        while not list((folder / NAME).glob(".tmp-*")):
-            killed_anywhere(folder, source.uniform(steps[-2], whole), outside=True, name="another")
-            shutil.rmtree(folder / NAME / "2", ignore_errors=True)
+        at_last_step(folder, last, die_before_renaming, outside=True, name="another")
+        if not list((folder / NAME).glob(".tmp-*")):
+            raise RuntimeError("an export that was killed in the middle of its writing left nothing to clean up")
         finish(folder)
         say("the same run again", folder, reference)
         failures(models)

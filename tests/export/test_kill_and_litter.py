@@ -47,6 +47,7 @@ def test_fifty_kills_leave_a_complete_bundle_or_none(seen: list[dict[str, Any]])
 
 def test_the_kills_met_every_stage(seen: list[dict[str, Any]]) -> None:
     kills = named(seen, "anywhere", "writing")
+    # Those that count events, not seconds, die wherever they are told to, however fast the machine is.
     assert sum(one["killed"] for one in kills) >= 30
     assert any(not one["left"] for one in kills), "before anything was written"
     assert sum(any(name.startswith(".tmp-1-") for name in one["left"]) for one in kills) >= 10, "while writing"
