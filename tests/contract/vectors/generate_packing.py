@@ -384,7 +384,10 @@ def bad() -> list[tuple[str, dict[str, Any]]]:
 
 def main() -> int:
     """Write or check the file."""
-    about = "Schemas and the packing each must give; schemas that a reader must refuse as manifest_invalid."
+    about = (
+        "Schemas and the packing each must give; schemas that a reader must refuse as manifest_invalid. A lone "
+        "surrogate is found before that in the text of a whole manifest: manifest_invalid_json (section 3)."
+    )
     cases = [{"name": name, "schema": {"features": fs}, "packing": {"inputs": blocks}} for name, fs, blocks in good()]
     refused = [{"name": name, "schema": schema} for name, schema in bad()]
     provenance = "generate_packing.py: written by hand from sections 4 and 5; no implementation of twinrank takes part"
