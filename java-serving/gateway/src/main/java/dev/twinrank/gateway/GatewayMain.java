@@ -83,6 +83,8 @@ public final class GatewayMain implements Callable<Integer> {
    * @param args see {@code --help}
    */
   public static void main(String[] args) {
+    // Digits and words in logs and messages are the same wherever this runs.
+    Locale.setDefault(Locale.ROOT);
     System.exit(new CommandLine(new GatewayMain()).execute(args));
   }
 

@@ -8,6 +8,7 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -30,6 +31,8 @@ public final class ProbeMain {
    * @throws IOException if stdin or stdout fails
    */
   public static void main(String[] args) throws IOException {
+    // Digits and words in logs and messages are the same wherever this runs.
+    Locale.setDefault(Locale.ROOT);
     if (args.length > 0) {
       System.err.println(
           "twinrank-probe takes no arguments: it answers frames from stdin on stdout");

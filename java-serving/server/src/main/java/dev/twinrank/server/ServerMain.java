@@ -152,6 +152,8 @@ public final class ServerMain implements Callable<Integer> {
    * @param args see {@code --help}
    */
   public static void main(String[] args) {
+    // Digits and words in logs and messages are the same wherever this runs.
+    Locale.setDefault(Locale.ROOT);
     System.exit(new CommandLine(new ServerMain()).execute(args));
   }
 

@@ -23,6 +23,9 @@ final class Fork implements AutoCloseable {
             List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:ErrorFile=" + folder.resolve("crash.log"),
+                // Other digits than ours: what is told must not depend on where it runs.
+                "-Duser.language=ar",
+                "-Duser.country=EG",
                 "-cp",
                 System.getProperty("java.class.path"),
                 ServerMain.class.getName()));
