@@ -151,6 +151,11 @@ TRAPS = {
         "edge_fails",
         "extreme integers: shelf: the module itself fails",
     ),
+    "clamped_integers": (
+        lambda m, g: m.table(g["shelf"].clamp(0, 100)).sum(-1),
+        "reference_differs",
+        "for wide integers: shelf",
+    ),
     "sign_of_nan": (
         lambda _, g: g["price"] + torch.sign(g["rating"]),
         "reference_differs",
@@ -191,7 +196,9 @@ def test_a_bundle_that_would_betray_is_not_written(name: str, front: FrontGraph,
     with pytest.raises(ExportError) as caught:
         export_source(source(Row(score), front), tmp_path)
     assert any(words in str(found) for found in caught.value.findings), caught.value.findings
-    assert {found.name for found in caught.value.findings} == {finding}
+    names = {found.name for found in caught.value.findings}
+    # Clamped integers are wrong in the vector body only, so they depend on the slate too.
+    assert names == ({finding, "batch_variant"} if name == "clamped_integers" else {finding})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,6 +13,8 @@ Request = dict[str, Any]
 _UNSEEN = "never seen \U0001f600\u0000é"
 # Below the first two, every integer is a float64 too; 2^53 + 1 is the first that is none.
 _INTEGERS = (-(2**63), 2**63 - 1, 2**53 + 1, -(2**53) - 1, 0, -1)
+# What has more than 32 bits: ONNX Runtime 1.29.0 takes 2^31 to 2^32 - 1 for negative in Min, Max and Clip.
+_WIDE_INTEGERS = (2**31, 2**32 - 1, -(2**31) - 1, 2**32)
 _MAX_REFUSED_BYTES = 64 * 2**10
 
 
@@ -85,6 +87,14 @@ def _extreme_integers(request: Request, feature: Feature) -> bool:
     )
 
 
+def _wide_integers(request: Request, feature: Feature) -> bool:
+    return (
+        feature.dtype in ("int64", "timestamp")
+        and feature.unseen.policy != "error"
+        and _set(request, feature, list(_WIDE_INTEGERS))
+    )
+
+
 def _small_floats(request: Request, feature: Feature) -> bool:
     return feature.dtype in ("float32", "float64") and _set(request, feature, [0.0, -0.0, 1e-45, -1e-40])
 
@@ -132,6 +142,7 @@ _CHANGES: dict[str, Callable[[Request, Feature], bool]] = {
     "absent": _absent,
     "invalid": _bad,
     "extreme integers": _extreme_integers,
+    "wide integers": _wide_integers,
     "small floats": _small_floats,
     "not finite": _nonfinite,
     "large floats": _large_floats,
