@@ -104,6 +104,15 @@ def test_an_error_that_a_room_turned_into_click_s_keeps_its_code() -> None:
     assert explain_usage(click.ClickException("a\nb")) == (["error [refused] a", "  b"], 1)
 
 
+def test_a_click_error_with_a_code_speaks_for_itself() -> None:
+    class Refused(click.ClickException):
+        code = "few_requests"
+
+    error = Refused("nothing was written; 2 findings above")
+    error.__cause__ = RunError("the first of them, again")
+    assert explain_usage(error) == (["error [few_requests] nothing was written; 2 findings above"], 1)
+
+
 def test_a_version_that_exists_is_no_fault_of_ours() -> None:
     assert explain(FileExistsError("models/m/1 exists")) == (["error [file_exists] models/m/1 exists"], 1)
 

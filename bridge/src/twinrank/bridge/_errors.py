@@ -63,6 +63,10 @@ def explain(error: BaseException) -> tuple[list[str], int] | None:
 
 def explain_usage(error: click.ClickException) -> tuple[list[str], int]:
     """Return lines and exit code for what click refuses, in the same style."""
+    code = getattr(error, "code", None)
+    if code is not None:
+        # It says by itself what its cause, whose findings the command has shown, would only repeat.
+        return _told(code, error.format_message()), error.exit_code
     if error.__cause__ is not None:
         told = explain(error.__cause__)
         if told is not None:
