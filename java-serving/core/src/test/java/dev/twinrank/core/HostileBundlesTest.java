@@ -35,7 +35,10 @@ class HostileBundlesTest {
     List<Map<String, Object>> cases = Contract.cases(CASES, "cases");
     Map<String, String> known = known(Contract.json("known-failing.json"));
     assertTrue(
-        cases.stream().map(each -> Contract.text(each, "name")).toList().containsAll(known.keySet()),
+        cases.stream()
+            .map(each -> Contract.text(each, "name"))
+            .toList()
+            .containsAll(known.keySet()),
         "known-failing.json names a case that there is not");
     return cases.stream()
         .map(each -> test(Contract.text(each, "name"), () -> check(base, each), known));

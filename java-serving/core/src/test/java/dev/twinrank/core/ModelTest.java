@@ -335,8 +335,7 @@ class ModelTest {
     BundleException refusal =
         assertThrows(BundleException.class, () -> Model.open(mutator.bundle()).close());
     assertEquals(ErrorCode.FILE_UNEXPECTED, refusal.code());
-    assertEquals(
-        "\\u001b[2Jfine\\u000abundle is sound\\u009b", refusal.problems().get(0).path());
+    assertEquals("\\u001b[2Jfine\\u000abundle is sound\\u009b", refusal.problems().get(0).path());
     assertEquals(2, refusal.getMessage().lines().count(), refusal.getMessage());
   }
 
