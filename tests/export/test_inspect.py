@@ -266,7 +266,10 @@ def test_a_signature_is_checked_only_with_a_key(exported: Path, tmp_path: Path) 
     text.write_bytes(b"no key")
     path = tmp_path / "1"
     shutil.copytree(exported, path)
-    assert (run(path, "--public-key", own).exit_code, run(path).exit_code) == (1, 0)
+    assert run(path).exit_code == 0
+    unsigned = run(path, "--public-key", own)
+    assert (unsigned.exit_code, "signature_missing" in unsigned.stdout) == (1, True)
+    assert failed(path, own) == ("signature", ["signature_missing"], "missing")
     sign_bundle(path, pem, None)
     result = run(path, "--public-key", own)
     assert result.exit_code == 0
@@ -274,8 +277,23 @@ def test_a_signature_is_checked_only_with_a_key(exported: Path, tmp_path: Path) 
     assert "not checked" in run(path).stdout
     result = run(path, "--public-key", foreign)
     assert result.exit_code == 1
-    assert "invalid" in result.stdout
-    assert run(path, "--public-key", text).exit_code == 2
+    for word in ("BAD: 1 problem", "✗ signature", "signature_invalid", "model.sig: names a key that is none of the 1"):
+        assert word in result.stdout, word
+    assert "intact" not in result.stdout
+    assert failed(path, foreign) == ("signature", ["signature_invalid"], "invalid")
+    told = run(path, "--public-key", text)
+    assert told.exit_code == 2
+    assert f"the key file {text} holds no PEM text" in " ".join(told.stderr.split())
+
+
+def failed(path: Path, key: Path) -> tuple[str, list[str], str]:
+    """What the document says of a signature that does not verify: exit status 1 and ``ok`` are one statement."""
+    for verify in ((), ("--verify",)):
+        result = run(path, "--public-key", key, "--json", *verify)
+        document = json.loads(result.stdout)
+        assert (result.exit_code, document["ok"], document["verification"]) == (1, False, None)
+        assert document["passed"] == ["layout", "manifest", "digests"]
+    return document["failed"], [one["code"] for one in document["problems"]], document["signature"]["state"]
 
 
 def test_every_field_of_the_documents_is_in_the_room_s_readme(exported: Path) -> None:

@@ -65,6 +65,16 @@ def test_a_key_that_others_may_read_is_warned_of(foreign: Path, key: Path) -> No
     assert result.stderr == f"warning: others may use {key} (mode 640); do: chmod 600 {key}\n"
 
 
+def test_of_what_is_no_private_key_only_that_is_told(foreign: Path, tmp_path: Path) -> None:
+    public = tmp_path / "key.pub.pem"
+    public.write_bytes((SIGNATURES / "p256.pub.pem").read_bytes())
+    public.chmod(0o644)
+    result = call("sign", foreign, "--private-key", public)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error [key_unreadable] {public}: the signing key is a PEM text of PUBLIC KEY")
+    assert "warning" not in result.stderr
+
+
 def test_a_password_comes_from_a_file(foreign: Path, encrypted: Path, tmp_path: Path) -> None:
     words = tmp_path / "password"
     words.write_text(f"{SESAME}\n", encoding="utf-8")
@@ -106,7 +116,7 @@ def test_a_wrong_password_is_told_and_not_repeated(foreign: Path, encrypted: Pat
     words.chmod(0o600)
     result = call("sign", foreign, "--private-key", encrypted, "--password-file", words)
     assert result.exit_code == 1
-    assert "error [key_unreadable] the signing key cannot be read: the password is wrong" in result.stderr
+    assert f"error [key_unreadable] {encrypted}: the signing key cannot be read: the password is wrong" in result.stderr
     assert "hunter2" not in result.output
 
 

@@ -232,6 +232,50 @@ def test_other_curves_are_refused_as_keys(curve: ec.EllipticCurve) -> None:
         SignaturePolicy(keys=(known,))
 
 
+@pytest.mark.parametrize("sequence", [tuple, list])
+def test_a_key_may_be_bytes_or_str(sequence: Any, bundle: Path) -> None:
+    sign_bundle(bundle, private("p256"))
+    policy = SignaturePolicy(keys=sequence([public("p256").decode(), public("p384")]))
+    assert policy == SignaturePolicy("require", (public("p256"), public("p384")))
+    assert open_bundle(bundle, require="reference", signature=policy).signature == "valid"
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (public("p256"), r"keys is of type bytes; expected a tuple of PEM texts, as in keys=\(pem,\)"),
+        (public("p256").decode(), "keys is of type str; expected a tuple of PEM texts"),
+        (SIGNATURES / "p256.pub.pem", "keys is a path; expected .*of_files"),
+        ({public("p256")}, "keys is of type set"),
+        (None, "keys is of type NoneType"),
+        ((SIGNATURES / "p256.pub.pem",), "public key 0 is a path; expected a PEM text as bytes or str; .*of_files"),
+        ((public("p256"), 3), "public key 1 is of type int"),
+    ],
+)
+def test_what_is_no_tuple_of_texts_is_named(keys: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        SignaturePolicy(keys=keys)
+
+
+def test_keys_in_files_are_read_and_errors_name_the_file(tmp_path: Path) -> None:
+    good = SIGNATURES / "p256.pub.pem"
+    assert SignaturePolicy.of_files(None, [good, str(good)]) == SignaturePolicy("require", (public("p256"),) * 2)
+    assert SignaturePolicy.of_files("warn", (good,)) == SignaturePolicy("warn", (public("p256"),))
+    assert SignaturePolicy.of_files(None, ()).mode == "none"
+    long = tmp_path / "long.pem"
+    long.write_bytes(public("p256") + b" " * 2**16)
+    for bad, told in (
+        (SIGNATURES / "p256.pem", "holds PRIVATE KEY; expected one PUBLIC KEY"),
+        (tmp_path / "absent.pem", "cannot be read: No such file or directory"),
+        (long, "has more than 65536 bytes"),
+    ):
+        with pytest.raises(ValueError, match=f"^the key file {bad} {told}"):
+            SignaturePolicy.of_files("require", (good, bad))
+    paths: Any = good
+    with pytest.raises(TypeError, match="paths is a path; expected a tuple of files"):
+        SignaturePolicy.of_files("require", paths)
+
+
 def key_texts() -> dict[str, tuple[bytes, bool]]:
     """Texts of one key, and whether section 14 takes them; SignaturePolicyTest has the same list."""
     text = public("p256")

@@ -37,9 +37,7 @@ def signature_policy(public_keys: tuple[Path, ...], mode: SignatureMode | None) 
     """
     if mode is not None and not public_keys:
         raise UserError("key_missing", f"--signature {mode} was given without a key", "give --public-key FILE")
-    for path in public_keys:
-        try:
-            SignaturePolicy(keys=(path.read_bytes(),))
-        except ValueError as error:
-            raise UserError("key_invalid", f"{path}: {error}", "give the signer's public key") from error
-    return SignaturePolicy(mode, tuple(path.read_bytes() for path in public_keys))
+    try:
+        return SignaturePolicy.of_files(mode, public_keys)
+    except ValueError as error:
+        raise UserError("key_invalid", str(error), "give the signer's public key") from error

@@ -8,11 +8,12 @@ key is given).
 import base64
 import binascii
 import hashlib
+import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from twinrank.export.bundle._files import UnreadableError, read_bounded, short
 from twinrank.export.bundle._json import JsonError, parse_json
@@ -30,6 +31,7 @@ SignatureState = Literal["unchecked", "missing", "invalid", "valid"]
 """What was found of a bundle's signature."""
 
 MAX_SIGNATURE_BYTES = 16 * 2**20
+MAX_KEY_BYTES = 2**16
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 MEDIA_TYPES = "application/vnd.dev.sigstore.bundle"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -43,35 +45,98 @@ class SignatureError(ValueError):
     """A text is no signature that verifies; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class SignaturePolicy:
     """What a caller asks of ``model.sig``. Immutable.
 
+    Args:
+        mode: as the attribute; None is ``require`` with keys and ``none`` without, as the contract says.
+        keys: a tuple or list of public keys as PEM texts (SubjectPublicKeyInfo; P-256, P-384 or P-521), bytes or str.
+
     Attributes:
         mode: ``none`` does not look at it, ``warn`` reports its state, ``require`` refuses a bundle without a valid
-            one. Left out, it is ``require`` with keys and ``none`` without, as the contract says.
-        keys: public keys as PEM texts (SubjectPublicKeyInfo; P-256, P-384 or P-521). One that verifies is enough.
+            one.
+        keys: the PEM texts as bytes. One that verifies is enough.
 
     Raises:
+        TypeError: if the keys are no tuple or list, or one is neither bytes nor str.
         ValueError: if the mode is another word, needs a key and has none, or a key is not such a text.
     """
 
-    mode: SignatureMode | None = None
-    keys: tuple[bytes, ...] = ()
+    mode: SignatureMode
+    keys: tuple[bytes, ...]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "keys", tuple(self.keys))
-        if self.mode is None:
-            object.__setattr__(self, "mode", "require" if self.keys else "none")
-        if self.mode not in ("none", "warn", "require"):
-            raise ValueError(f"the signature policy is {self.mode!r}; allowed: none, warn, require")
-        if self.mode != "none" and not self.keys:
-            raise ValueError(f"the signature policy {self.mode} needs a public key to verify with; give one, or none")
-        for index, key in enumerate(self.keys):
+    def __init__(self, mode: SignatureMode | None = None, keys: Sequence[bytes | str] = ()) -> None:
+        if not isinstance(keys, tuple | list):
+            raise TypeError(
+                f"keys is {_kind(keys)}; expected a tuple of PEM texts, as in keys=(pem,); "
+                "SignaturePolicy.of_files(mode, paths) reads files"
+            )
+        texts = []
+        for index, key in enumerate(keys):
+            text = _pem_text(key, f"public key {index}")
             try:
-                load_public_key(key)
+                load_public_key(text)
             except ValueError as e:
                 raise ValueError(f"public key {index}: {e}") from e
+            texts.append(text)
+        chosen = mode if mode is not None else "require" if texts else "none"
+        if chosen not in ("none", "warn", "require"):
+            raise ValueError(f"the signature policy is {mode!r}; allowed: none, warn, require")
+        if chosen != "none" and not texts:
+            raise ValueError(f"the signature policy {chosen} needs a public key to verify with; give one, or none")
+        object.__setattr__(self, "mode", chosen)
+        object.__setattr__(self, "keys", tuple(texts))
+
+    @classmethod
+    def of_files(cls, mode: SignatureMode | None, paths: Sequence[Path | str]) -> Self:
+        """A policy whose keys lie in files, one a file.
+
+        Args:
+            mode: as for the class.
+            paths: a tuple or list of files.
+
+        Raises:
+            TypeError: if the paths are no tuple or list.
+            ValueError: as for the class, or if a file cannot be read or holds no such key; it names the file.
+        """
+        if not isinstance(paths, tuple | list):
+            raise TypeError(f"paths is {_kind(paths)}; expected a tuple of files, as in (path,)")
+        texts = []
+        for path in paths:
+            try:
+                text = _key_file(path)
+                load_public_key(text)
+            except OSError as e:
+                raise ValueError(f"the key file {path} cannot be read: {e.strerror or e}") from e
+            except ValueError as e:
+                raise ValueError(f"the key file {path} {e}") from e
+            texts.append(text)
+        return cls(mode, texts)
+
+
+def _key_file(path: Path | str) -> bytes:
+    with open(path, "rb") as file:
+        text = file.read(MAX_KEY_BYTES + 1)
+    if len(text) > MAX_KEY_BYTES:
+        raise ValueError(f"has more than {MAX_KEY_BYTES} bytes")
+    return text
+
+
+def _pem_text(key: object, where: str) -> bytes:
+    if isinstance(key, str):
+        # What is not ASCII is no PEM, and is refused as such.
+        return key.encode("utf-8", "surrogateescape")
+    if isinstance(key, bytes):
+        return key
+    raise TypeError(
+        f"{where} is {_kind(key)}; expected a PEM text as bytes or str; "
+        "SignaturePolicy.of_files(mode, paths) reads files"
+    )
+
+
+def _kind(value: object) -> str:
+    return "a path" if isinstance(value, os.PathLike) else f"of type {type(value).__name__}"
 
 
 NO_SIGNATURE = SignaturePolicy()

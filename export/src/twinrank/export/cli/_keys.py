@@ -40,25 +40,26 @@ def read_key(private_key: Path, password_file: Path | None) -> tuple[bytes, byte
     Raises:
         SigningKeyError: if the key cannot sign, or nobody is there to type its password.
     """
-    pem = _read_secret(private_key)
-    password = None
+    pem, password, exposed = private_key.read_bytes(), None, [private_key]
     if password_file is not None:
-        password = _read_secret(password_file).removesuffix(b"\n").removesuffix(b"\r")
+        password = password_file.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+        exposed.append(password_file)
     try:
         load_private_key(pem, password)
     except SigningKeyError as e:
         if e.code != "key_encrypted":
-            raise
+            raise SigningKeyError(e.code, f"{private_key}: {e.message}") from e
         password = _ask(private_key, e)
+    # Only now: of a file that holds no secret, this would hide what is wrong with it.
+    for path in exposed:
+        _warn_if_exposed(path)
     return pem, password
 
 
-def _read_secret(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        mode = path.stat().st_mode & 0o777
-        if mode & 0o077:
-            click.echo(f"warning: others may use {path} (mode {mode:o}); do: chmod 600 {path}", err=True)
-        return file.read()
+def _warn_if_exposed(path: Path) -> None:
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        click.echo(f"warning: others may use {path} (mode {mode:o}); do: chmod 600 {path}", err=True)
 
 
 def has_terminal() -> bool:
