@@ -262,6 +262,18 @@ def test_functions_that_do_vary_on_this_host_are_among_them() -> None:
     assert len(seen) >= 3, f"only {seen} vary here: the rewrite may no longer be needed"
 
 
+def test_a_function_of_one_value_a_candidate_runs_past_its_tail() -> None:
+    """A vector of the slate's length, without an axis to flatten."""
+    nodes = [
+        node("ReduceMax", ["candidate.f32", "axes"], "one", keepdims=0),
+        node("Log", ["one"]),
+    ]
+    model = graph(nodes, [6], constants={"axes": AXES})
+    (applied,) = PaddedTail().apply(model, View(model))
+    assert applied.node.endswith("Log")
+    assert varying(model, feeds(model, positive=True)) == 0
+
+
 def test_a_function_of_full_vectors_is_left_alone() -> None:
     model = graph([node("Log", ["candidate.f32"])], [32])
     assert PaddedTail().apply(model, View(model)) == []
