@@ -1,5 +1,6 @@
 """Any torch module as a source: three published layers that do not export by themselves, and every convention."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import twinrank.export.cli as cli
 from twinrank.export.bundle import compare_bits, open_bundle
 from twinrank.export.graph import ExportError, export_source, module_outputs, source_of_module
 from twinrank.export.graph._prepared import BagByProduct, exportable, training_parts
+from twinrank.export.graph._requests import read_samples
 from twinrank.export.graph._user_module import make_module
 from twinrank.training.transforms import read_front_yaml
 
@@ -211,7 +213,8 @@ def test_what_forward_may_return(kind: str, heads: Any, names: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "heads", "words"),
     [
-        ("pair", None, "returns 2 values, and --heads names 0"),
+        ("pair", None, "returns 2 values, and no --heads was given"),
+        ("tensor", ["liked"], r"It has one output: --heads score, or leave --heads out"),
         ("pair", ["score"], "names 1"),
         ("pair", ["score", "liked"], "the last one is 'score'"),
         ("dict", ["bought", "score"], "--heads says bought"),
@@ -316,20 +319,38 @@ def test_an_error_of_the_users_code_is_shown_as_theirs(
 
 def test_a_module_that_cannot_be_imported_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ExportError, match="importing not_there raised ModuleNotFoundError"):
+    with pytest.raises(ExportError, match=r"no module 'not_there' in .*, and none is installed") as caught:
         source_of_module("not_there:make", SCHEMA, REQUESTS)
+    assert "importlib" not in str(caught.value)
+    (tmp_path / "ranking").mkdir()
+    (tmp_path / "ranking" / "__init__.py").touch()
+    (tmp_path / "ranking" / "model.py").write_text("import nowhere_to_be_found\n", encoding="utf-8")
+    importlib.invalidate_caches()
+    with pytest.raises(ExportError, match=r"no module 'rankin'.* Did you mean ranking\?"):
+        source_of_module("rankin:make", SCHEMA, REQUESTS)
+    with pytest.raises(ExportError, match=r"no module 'ranking\.modle'.* Did you mean ranking\.model\?"):
+        source_of_module("ranking.modle:make", SCHEMA, REQUESTS)
+    with pytest.raises(ExportError, match=r"ModuleNotFoundError: No module named 'nowhere_to_be_found' \(model\.py:1"):
+        source_of_module("ranking.model:make", SCHEMA, REQUESTS)
+    with pytest.raises(ExportError, match="textwrap is a module and no package"):
+        source_of_module("textwrap.nothing:make", SCHEMA, REQUESTS)
     with pytest.raises(ExportError, match=r"Write package\.module:factory"):
         source_of_module("not_there", SCHEMA, REQUESTS, name="x")
 
 
-def test_a_branch_on_values_is_refused_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_branch_on_values_is_refused_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "branches.py").write_text(USER, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     made = source_of_module("branches:branching", SCHEMA, REQUESTS, max_candidates=50)
     with pytest.raises(ExportError, match=r"another path.*torch\.where") as caught:
         export_source(made, tmp_path / "models")
     assert caught.value.reason == "data_dependent"
+    assert [finding.node for finding in caught.value.findings] == ["branches.py:13, in forward"]
     assert not (tmp_path / "models").exists()
+    # Not the tracer's graph in dozens of lines.
+    assert capfd.readouterr() == ("", "")
 
 
 # ---- requests
@@ -343,6 +364,7 @@ def test_requests_that_the_schema_refuses_are_listed_by_line_and_code(tmp_path: 
     made = source_of_module("architectures.attention:make", SCHEMA, tmp_path / "requests.jsonl", max_candidates=40)
     bundle = open_bundle(export_source(made, tmp_path, progress=told.append))
     left_out = [line for line in told if "left out" in line]
+    assert left_out[2] == "request line 23 is left out: empty line"
     assert [line.split(" is left out: ")[0] for line in left_out] == [
         "request line 21",
         "request line 22",
@@ -352,6 +374,21 @@ def test_requests_that_the_schema_refuses_are_listed_by_line_and_code(tmp_path: 
     assert "unknown_feature" in left_out[1]
     assert "(feature 'colour')" in left_out[1]
     assert bundle.manifest.document["provenance"]["export"]["requests"] == {"given": 27, "refused": 3}
+
+
+def test_of_a_kind_the_first_five_are_told_and_then_how_many() -> None:
+    front = read_front_yaml(SCHEMA)
+    unknown = [b'{"context": {"colour": 1}, "candidates": []}', b""]
+    told: list[str] = []
+    lines = [*unknown * 40, REQUESTS.read_bytes().splitlines()[3]]
+    found = read_samples(lines, front, 30, strict=False, tell=told.append)
+    assert (len(found.requests), found.refused) == (1, 80)
+    assert len(told) == 12
+    assert told[9] == "request line 10 is left out: empty line"
+    assert told[10:] == [
+        "and 35 more of the same kind are left out: unknown_feature of 'colour'",
+        "and 35 more of the same kind are left out: empty line",
+    ]
 
 
 @pytest.mark.parametrize("text", [b"", b"\n", b'{"context": {}, "candidates": []}\n', b"nonsense\n"])
@@ -402,7 +439,7 @@ def test_the_command_lists_everything_and_writes_nothing(tmp_path: Path) -> None
     ("arguments", "words"),
     [
         ([], "Give one of RUN, --module and --onnx; nothing is given"),
-        (["--module", "a:b", "--onnx", SCHEMA], "--module and --onnx is given"),
+        (["--module", "a:b", "--onnx", SCHEMA], "--module and --onnx are given"),
         (["--module", "a:b", "--schema", SCHEMA], "--module needs --requests"),
         ([SHOP, "--heads", "score"], "A run has its own --heads"),
     ],
@@ -415,7 +452,30 @@ def test_wrong_usage_is_told_before_anything_is_loaded(arguments: list[Any], wor
 
 def test_the_help_shows_the_three_forms() -> None:
     text = command("--help").output
-    assert text.count("twinrank export") == 3
+    assert text.count("\n    twinrank export ") == 3
+    assert "\\b" not in text
+    assert "--models build/models \\\n        --heads clicked,score" in text
+
+
+def test_a_request_that_was_left_out_is_not_timed_either(tmp_path: Path) -> None:
+    """The first line is JSON with candidates, and refused: an unknown item, under the policy `error`."""
+    schema = tmp_path / "schema.yaml"
+    item = "{name: item, placement: candidate, dtype: string"
+    schema.write_text(SCHEMA.read_text("utf-8").replace(item, item + ", unseen: {policy: error}"), encoding="utf-8")
+    requests = tmp_path / "requests.jsonl"
+    unseen = b'{"context": {}, "candidates": [{"item": "never", "price": 1}]}\n'
+    requests.write_bytes(
+        unseen + b'{"context": {"colour": 1}, "candidates": [{"item": "i1"}]}\n' + REQUESTS.read_bytes()
+    )
+    options = ["--module", "architectures.bags:make", "--schema", schema, "--requests", requests]
+    options += ["--heads", "liked,score", "--models", tmp_path / "models", "--max-candidates", 30]
+    done = command(*options, "--allow", "few_requests=a test")
+    assert done.exit_code == 0, done.output
+    told = " ".join(done.output.split())
+    assert "request line 1 is left out: unseen_value: 'never' is not in the vocabulary 'items'" in told
+    assert "ms at n = 20" in done.output
+    # In the order of the model: heads, then score.
+    assert done.output.index("torch, liked") < done.output.index("torch, score")
 
 
 def test_the_samples_are_what_their_generator_writes() -> None:

@@ -297,8 +297,11 @@ def _outputs_of(model: onnx.ModelProto, heads: Sequence[str] | None) -> tuple[st
     if len(names) != len(given) or names[-1] != SCORE or len(set(names)) < len(names):
         raise ExportError(
             "outputs_differ_from_heads",
-            f"the file's outputs are {', '.join(given)}" + (f", --heads names {', '.join(heads)}" if heads else ""),
-            "Name all of them in order, the score last: --heads clicked,liked,score",
+            f"the file's outputs are {', '.join(given)}, and "
+            + (f"--heads names {', '.join(heads)}" if heads else "no --heads was given"),
+            f"The file has 1 output: --heads {SCORE}, or leave --heads out"
+            if len(given) == 1
+            else "Name all of them in order, the score last: --heads clicked,liked,score",
         )
     for value, name in zip(model.graph.output, names, strict=True):
         kind = value.type.tensor_type

@@ -7,6 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -14,15 +15,14 @@ import onnx_ir
 import torch
 from numpy.typing import NDArray
 
-from twinrank.export.graph._errors import ExportError
+from twinrank.export.graph._errors import ExportError, Finding
+from twinrank.export.graph._frames import their_frame
 from twinrank.export.graph._tables import Tables
 from twinrank.training.transforms import EncodedSpec
 
 OPSET = 20
 # A size that is no dimension of a usual model and no special case (0 and 1 are baked in) of the tracer.
 TRACED_CANDIDATES = 7
-
-_TALKATIVE = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir")
 
 Tensors = Mapping[str, NDArray[np.generic]]
 
@@ -105,9 +105,7 @@ def trace(
     arguments = tuple(torch.from_numpy(np.ascontiguousarray(example[name])) for name in names)
     wrapped = _Positional(module, names, outputs).eval()
     try:
-        # The exporter prints its progress, and warns of what it does inside itself.
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet(), one_thread():
-            warnings.simplefilter("ignore")
+        with _quiet(), one_thread():
             program = torch.onnx.export(
                 wrapped,
                 arguments,
@@ -122,11 +120,13 @@ def trace(
     except torch.onnx.errors.OnnxExporterError as e:
         cause = _last_cause(e)
         if "data-dependent" in cause:
-            raise ExportError(
+            finding = Finding(
                 "data_dependent",
+                _place(e),
                 f"the module takes another path for other values, and only one can be traced: {cause}",
                 "Replace `if tensor:`, item() and the like by torch.where or a mask",
-            ) from e
+            )
+            raise ExportError.of((finding,)) from e
         raise ExportError(
             "shape_baked_in",
             f"the module cannot be traced with a free number of candidates: {cause}",
@@ -158,16 +158,26 @@ def _keep_outside(model: onnx_ir.Model, tables: Tables) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The loggers of the tracer and the optimiser, which tell how they work, at errors only."""
-    loggers = [logging.getLogger(name) for name in _TALKATIVE]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+    """Nothing printed, warned or logged: the exporter tells its progress, and of a failure its whole graph."""
+    before = logging.root.manager.disable
+    # Its loggers have handlers and levels of their own, and there are dozens.
+    logging.disable(logging.CRITICAL)
     try:
-        yield
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(before)
+
+
+def _place(error: BaseException) -> str:
+    """The line of the model's own code that an error comes from, as file:line; empty if there is none."""
+    frame = their_frame(error)
+    return f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}" if frame is not None else ""
 
 
 def _last_cause(error: BaseException) -> str:

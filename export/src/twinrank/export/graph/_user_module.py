@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import inspect
 import linecache
+import pkgutil
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +21,7 @@ from torch import nn
 from twinrank.export.graph._back import Part, TorchBack
 from twinrank.export.graph._compose import SCORE
 from twinrank.export.graph._errors import ExportError
+from twinrank.export.graph._frames import their_frame
 from twinrank.export.graph._source import CODE
 from twinrank.export.graph._trace import one_thread
 from twinrank.training.transforms import EncodedSpec
@@ -63,7 +66,12 @@ def make_module(target: str) -> nn.Module:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     with theirs(f"importing {where}"):
-        found = importlib.import_module(where)
+        try:
+            found = importlib.import_module(where)
+        except ModuleNotFoundError as e:
+            if e.name is None or not f"{where}.".startswith(f"{e.name}."):
+                raise
+            raise ExportError("module_failed", *_no_module(e.name)) from e
     factory = getattr(found, name, None)
     if not callable(factory):
         known = sorted(key for key, value in vars(found).items() if callable(value) and not key.startswith("_"))
@@ -75,6 +83,24 @@ def make_module(target: str) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise ExportError("module_failed", f"{target}() returned a {type(module).__name__}", "Return a torch.nn.Module")
     return module
+
+
+def _no_module(name: str) -> tuple[str, str]:
+    """What to say of a module that is not there, and what to do: the nearest name among its neighbours.
+
+    Args:
+        name: dotted; the packages above its last part are there.
+    """
+    parent, _, last = name.rpartition(".")
+    if parent and not hasattr(sys.modules[parent], "__path__"):
+        return f"{parent} is a module and no package, so there is no {name}", "Write package.module:factory"
+    folders = list(sys.modules[parent].__path__) if parent else [str(Path.cwd())]
+    known = sorted(entry.name for entry in pkgutil.iter_modules(folders))
+    near = difflib.get_close_matches(last, known, n=1)
+    remedy = "Write package.module:factory; the current folder is importable"
+    if near:
+        remedy = f"Did you mean {f'{parent}.' if parent else ''}{near[0]}?"
+    return f"no module {name!r} in {folders[0]}" + ("" if parent else ", and none is installed"), remedy
 
 
 def user_back(
@@ -161,7 +187,8 @@ def _names_of(found: object, heads: Sequence[str] | None) -> tuple[str, ...]:
         if len(names) != len(found):
             raise ExportError(
                 "outputs_differ_from_heads",
-                f"forward() returns {len(found)} values, and --heads names {len(names)}",
+                f"forward() returns {len(found)} values, and "
+                + (f"--heads names {len(names)}" if heads is not None else "no --heads was given"),
                 "Name all of them, the score last: --heads clicked,liked,score",
             )
     else:
@@ -174,7 +201,9 @@ def _names_of(found: object, heads: Sequence[str] | None) -> tuple[str, ...]:
         raise ExportError(
             "outputs_differ_from_heads",
             f"the outputs are {', '.join(names) or 'none'}" + (f", --heads says {', '.join(heads)}" if heads else ""),
-            "The last one is 'score', which orders the slate; each name stands once",
+            f"It has one output: --heads {SCORE}, or leave --heads out"
+            if isinstance(found, torch.Tensor)
+            else "The last one is 'score', which orders the slate; each name stands once",
         )
     return names
 
@@ -205,9 +234,7 @@ def theirs(what: str) -> Iterator[None]:
     except ExportError:
         raise
     except (Exception, SystemExit) as e:
-        frames = traceback.extract_tb(e.__traceback__)
-        own = [frame for frame in frames if not _is_ours(frame.filename)] or frames
-        last = own[-1]
+        last = their_frame(e) or traceback.extract_tb(e.__traceback__)[-1]
         line = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
         text = str(e).strip().splitlines()
         raise ExportError(
@@ -216,17 +243,6 @@ def theirs(what: str) -> Iterator[None]:
             f"({Path(last.filename).name}:{last.lineno}, in {last.name}: {line})",
             "That is the model's own code: mend it there",
         ) from e
-
-
-def _is_ours(file: str) -> bool:
-    """Whether a frame is of this project, of torch or of Python itself."""
-    path = Path(file)
-    return (
-        file.startswith("<")
-        or "site-packages" in path.parts
-        or path.is_relative_to(Path(__file__).resolve().parents[2])
-        or path.is_relative_to(Path(importlib.__file__).resolve().parents[1])
-    )
 
 
 def _files(name: str) -> Iterator[Part]:
