@@ -96,6 +96,11 @@ def test_the_version_is_the_name_of_the_directory(own_tiny: Path, name: str, ver
     assert open_bundle(moved).version == version
 
 
+def test_the_version_is_the_name_of_the_working_directory_too(own_tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(own_tiny)
+    assert open_bundle(Path()).version == int(own_tiny.name)
+
+
 def test_scores_are_those_of_the_goldens(own_tiny: Path) -> None:
     bundle = open_bundle(own_tiny)
     scored = 0

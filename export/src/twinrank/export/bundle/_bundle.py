@@ -1,5 +1,6 @@
 """A bundle that has proved itself: opening in phases, and scoring."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ class Bundle:
     @property
     def version(self) -> int | None:
         """The directory's name as a version, None if it is no positive decimal integer without leading zeros."""
-        text = self.path.name
+        text = os.path.basename(os.path.abspath(self.path))  # of "." too, and links are not followed
         return int(text) if text.isascii() and text.isdigit() and not text.startswith("0") and len(text) <= 18 else None
 
     @property
