@@ -241,6 +241,25 @@ def test_arguments_that_no_transform_makes_are_named() -> None:
     assert caught.value.reason == "input_unknown"
 
 
+def test_an_embedding_that_is_too_small_is_told_the_rows_it_needs() -> None:
+    class Small(nn.Module):
+        def __init__(self, rows: int) -> None:
+            super().__init__()
+            self.items = nn.Embedding(rows, 2)
+
+        def forward(self, item: torch.Tensor, price: torch.Tensor) -> torch.Tensor:
+            return self.items(item).sum(dim=-1) + price
+
+    with pytest.raises(ExportError, match=r"IndexError.*item: ids 0…20, 21 rows\. `twinrank schema`") as caught:
+        source(Small(2).eval())
+    assert "price:" not in str(caught.value)
+    # The first slate may be fine, and a later one not.
+    back, heads = source(Small(21).eval())
+    beyond = {"item": np.array([21]), "price": np.zeros(1, np.float32)}
+    with pytest.raises(ExportError, match=r"IndexError.*item: ids 0…20, 21 rows"):
+        back.run(beyond, (*heads, "score"))
+
+
 def test_a_default_argument_and_keywords_are_fine() -> None:
     class Open(nn.Module):
         def forward(self, price: torch.Tensor, *, scale: float = 2.0) -> torch.Tensor:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from twinrank.training import transforms
-from twinrank.training.schema import Policy, VectorSpec
+from twinrank.training.schema import Policy, VectorSpec, pack, read_request
 from twinrank.training.transforms import (
     Bucketize,
     CyclicTime,
@@ -170,8 +170,14 @@ ITEM = "features: [{name: item, placement: candidate, dtype: string}]\n"
         ),
         (ITEM + "transforms: [{kind: hash, name: 5, feature: item, buckets: '7'}]", [".name: is 5; text", ".buckets:"]),
         (ITEM + "transforms: [{kind: hash, name: i, feature: item, buckets: true}]", ["buckets: is True; an integer"]),
-        (ITEM + "transforms: [{kind: hash, name: i, feature: item, buckets: 0}]", ["transforms[0]: buckets is 0"]),
-        (ITEM + "transforms: [{kind: hash, name: a b, feature: item, buckets: 1}]", ["transforms[0]: the name is"]),
+        (
+            ITEM + "transforms: [{kind: hash, name: i, feature: item, buckets: 0}]",
+            ["transforms[0] (HashBuckets 'i'): buckets is 0"],
+        ),
+        (
+            ITEM + "transforms: [{kind: hash, name: a b, feature: item, buckets: 1}]",
+            ["transforms[0] (HashBuckets 'a b'): the name is"],
+        ),
         (ITEM + "transforms: [{kind: lookup, name: i, feature: item, vocabulary: w}]", ["no vocabulary 'w'"]),
         (ITEM + "transforms: [{kind: lookup, name: i, feature: item, vocabulary: {}}]", ["give either entries"]),
         (ITEM + "transforms: [{kind: lookup, name: i, feature: item, vocabulary: [a]}]", ["is a list of 1; a mapping"]),
@@ -185,7 +191,7 @@ ITEM = "features: [{name: item, placement: candidate, dtype: string}]\n"
         ),
         (
             ITEM + "transforms: [{kind: lookup, name: i, feature: item, vocabulary: {dtype: int64, entries: [1]}}]",
-            ["transforms[0]: feature 'item' is string; this transform takes int64"],
+            ["transforms[0] (Lookup 'i'): feature 'item' is string; this transform takes int64"],
         ),
         (
             ITEM + "vocabularies: {w: {entries: [a]}, v: {dtype: bool, entries: [true]}}\n"
@@ -218,7 +224,10 @@ ITEM = "features: [{name: item, placement: candidate, dtype: string}]\n"
             "features: [{name: x, placement: candidate, dtype: int64, unseen: {policy: error}},"
             " {name: y, placement: context, dtype: bool}]\n"
             "transforms: [{kind: hash, name: x, feature: x, buckets: 3}]",
-            ["features[0]: has the unseen policy error, but no Lookup", "features[1]: is read by no transform"],
+            [
+                "features[0] ('x'): has the unseen policy error, but no Lookup",
+                "features[1] ('y'): is read by no transform",
+            ],
         ),
     ],
 )
@@ -280,3 +289,21 @@ def test_a_number_is_refused_where_it_would_be_rounded() -> None:
         read_front_yaml(text + "[{kind: number, name: x, feature: x, dtype: float32}]")
     front = read_front_yaml(text + "[{kind: number, name: x, feature: x, dtype: float64}]")
     assert front.transforms == (Number("x", "x", "float64"),)
+
+
+@pytest.mark.parametrize(("clip", "expected"), [("", 249.5), (", clip: [-10, 10]", 10.0)])
+def test_only_a_written_clip_clips(clip: str, expected: float) -> None:
+    """(1000 - 2) / 4 = 249.5, by hand; Python's Standardise, whose numbers are fitted, clips at 10 by default."""
+    front = read_front_yaml(
+        "features: [{name: x, placement: candidate, dtype: float64}]\n"
+        f"transforms: [{{kind: standardise, name: x, feature: x, mean: 2, scale: 4{clip}}}]"
+    )
+    request = read_request(b'{"context": {}, "candidates": [{"x": 1000}]}', front.schema, max_candidates=1)
+    assert front.encode(pack(request, front.packing))["x"].tolist() == [expected]
+
+
+def test_what_is_no_yaml_is_told_without_the_parsers_word_for_a_text() -> None:
+    with pytest.raises(TransformError, match="not YAML") as caught:
+        read_front_yaml("features: [\n  a: }")
+    assert "unicode string" not in str(caught.value)
+    assert "at line 2, column" in str(caught.value)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from twinrank.export.graph._errors import Finding
+from twinrank.export.graph._frames import theirs
 from twinrank.export.graph._prepared import exportable, training_parts
 from twinrank.export.graph._tables import Tables
 from twinrank.export.graph._trace import one_thread, run_module, trace
@@ -67,6 +68,7 @@ class TorchBack:
         code: packages whose classes need not be named one by one, because the export's own digest covers them.
         notes: see `Back`.
         files: more that decides what the module computes, by name.
+        ranges: the ids that it is given, for the message if one is beyond an embedding.
     """
 
     kind: Literal["torch"] = "torch"
@@ -77,7 +79,9 @@ class TorchBack:
         code: Sequence[str] = (),
         notes: Sequence[str] = (),
         files: Sequence[Part] = (),
+        ranges: str = "",
     ) -> None:
+        self._ranges = ranges
         self.module = module
         self._files = tuple(files)
         self.notes = tuple(notes)
@@ -85,7 +89,7 @@ class TorchBack:
 
     def with_module(self, module: torch.nn.Module) -> TorchBack:
         """The same with another module."""
-        return TorchBack(module, self._code, self.notes, self._files)
+        return TorchBack(module, self._code, self.notes, self._files, self._ranges)
 
     def findings(self) -> list[Finding]:
         """``training_mode``."""
@@ -99,8 +103,12 @@ class TorchBack:
             return trace(self.module, specs, example, outputs, tables)
 
     def run(self, encoded: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """The module's outputs, computed by one thread and without gradients."""
-        with one_thread():
+        """The module's outputs, computed by one thread and without gradients.
+
+        Raises:
+            ExportError: ``module_failed`` for an error of the module's code, ``outputs_differ_from_heads``.
+        """
+        with one_thread(), theirs("calling forward()", self._ranges):
             return run_module(self.module, encoded, outputs)
 
     def parts(self) -> Iterator[Part]:

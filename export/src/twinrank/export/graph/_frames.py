@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import linecache
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+
+from twinrank.export.graph._errors import ExportError
+
+
+@contextlib.contextmanager
+def theirs(what: str, ranges: str = "") -> Iterator[None]:
+    """Shows an error of the user's code as theirs: what was done, the error, and their last line.
+
+    Args:
+        what: what is done.
+        ranges: the ids that it is given, told with an IndexError: torch says of an embedding that is too small only
+            that an index is out of range.
+
+    Raises:
+        ExportError: ``module_failed``.
+    """
+    try:
+        yield
+    except ExportError:
+        raise
+    except (Exception, SystemExit) as e:
+        last = their_frame(e) or traceback.extract_tb(e.__traceback__)[-1]
+        line = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
+        text = str(e).strip().splitlines()
+        detail = (
+            f"{what} raised {type(e).__name__}: {text[0] if text else ''} "
+            f"({Path(last.filename).name}:{last.lineno}, in {last.name}: {line})"
+        )
+        if isinstance(e, IndexError) and ranges:
+            remedy = f"An embedding must have as many rows as its ids: {ranges}. `twinrank schema` lists them"
+            raise ExportError("module_failed", detail, remedy) from e
+        raise ExportError("module_failed", detail, "That is the model's own code: mend it there") from e
 
 
 def their_frame(error: BaseException) -> traceback.FrameSummary | None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib
 import inspect
-import linecache
 import pkgutil
 import sys
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,7 +18,7 @@ from torch import nn
 from twinrank.export.graph._back import Part, TorchBack
 from twinrank.export.graph._compose import SCORE
 from twinrank.export.graph._errors import ExportError
-from twinrank.export.graph._frames import their_frame
+from twinrank.export.graph._frames import theirs
 from twinrank.export.graph._source import CODE
 from twinrank.export.graph._trace import one_thread
 from twinrank.training.transforms import EncodedSpec
@@ -136,7 +133,8 @@ def user_back(
     if left_out:
         notes.append(f"forward() does not take {', '.join(left_out)}")
     tensors = {name: torch.from_numpy(np.ascontiguousarray(example[name])) for name in inputs}
-    with one_thread(), theirs("calling forward()"):
+    ranges = _ranges([spec for spec in specs if spec.name in inputs])
+    with one_thread(), theirs("calling forward()", ranges):
         found = module(**tensors)
     outputs = _names_of(found, heads)
     n = next(len(example[spec.name]) for spec in specs if spec.placement == "candidate")
@@ -152,8 +150,16 @@ def user_back(
             )
         if values.dim() == 2:
             notes.append(f"output {name!r} has a trailing axis of one, which is dropped")
-    back = TorchBack(UserModule(module, inputs, outputs), CODE, notes, tuple(_files(code_of)) if code_of else ())
+    back = TorchBack(
+        UserModule(module, inputs, outputs), CODE, notes, tuple(_files(code_of)) if code_of else (), ranges
+    )
     return back, outputs[:-1]
+
+
+def _ranges(specs: Sequence[EncodedSpec]) -> str:
+    """The rows that each id runs over, which an embedding must have at least."""
+    ids = [(spec.name, spec.cardinality) for spec in specs if spec.cardinality is not None]
+    return "; ".join(f"{name}: ids 0…{rows - 1}, {rows} rows" for name, rows in ids)
 
 
 def _inputs_of(module: nn.Module, names: Sequence[str]) -> list[str]:
@@ -220,29 +226,6 @@ def _named(found: object, outputs: Sequence[str]) -> dict[str, torch.Tensor]:
 
 def _is_column(values: torch.Tensor, n: int) -> bool:
     return tuple(values.shape) in ((n,), (n, 1))
-
-
-@contextlib.contextmanager
-def theirs(what: str) -> Iterator[None]:
-    """Shows an error of the user's code as theirs: what was done, the error, and their last line.
-
-    Raises:
-        ExportError: ``module_failed``.
-    """
-    try:
-        yield
-    except ExportError:
-        raise
-    except (Exception, SystemExit) as e:
-        last = their_frame(e) or traceback.extract_tb(e.__traceback__)[-1]
-        line = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
-        text = str(e).strip().splitlines()
-        raise ExportError(
-            "module_failed",
-            f"{what} raised {type(e).__name__}: {text[0] if text else ''} "
-            f"({Path(last.filename).name}:{last.lineno}, in {last.name}: {line})",
-            "That is the model's own code: mend it there",
-        ) from e
 
 
 def _files(name: str) -> Iterator[Part]:

@@ -18,7 +18,7 @@ def load_yaml(text: str) -> Any:
         _repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), problems)
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError([f"not YAML: {error}"]) from error
+        raise ConfigError(["not YAML: " + str(error).replace('in "<unicode string>", line', "at line")]) from error
     if problems:
         raise ConfigError(sorted(problems))
     return document

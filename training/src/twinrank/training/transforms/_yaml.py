@@ -16,7 +16,7 @@ from twinrank.training.transforms._calendar import CyclicTime, TimePart
 from twinrank.training.transforms._categorical import Cross, HashBuckets, Lookup
 from twinrank.training.transforms._errors import TransformError
 from twinrank.training.transforms._front import FrontGraph
-from twinrank.training.transforms._numeric import Bucketize, Clip, Log1p, Standardise
+from twinrank.training.transforms._numeric import FLOAT32_MAX, Bucketize, Clip, Log1p, Standardise
 from twinrank.training.transforms._plain import Number, Vector
 from twinrank.training.transforms._problems import front_problems
 from twinrank.training.transforms._scope import Transform
@@ -83,9 +83,9 @@ def read_front_yaml(source: Path | str, *, base: Path | None = None) -> FrontGra
     if reader.problems or schema is None:
         raise TransformError(reader.problems)
     found = [
-        f"transforms[{problem.transform}]: {problem.detail}"
+        f"transforms[{problem.transform}] ({problem.label}): {problem.detail}"
         if problem.transform is not None
-        else f"features[{problem.feature}]: {problem.detail}"
+        else f"features[{problem.feature}] ({problem.label.removeprefix('feature ')}): {problem.detail}"
         for problem in front_problems(schema, transforms)
     ]
     if found:
@@ -145,6 +145,9 @@ class _Reader:
                 values[name] = self._reference(given, f"{path}.{name}")
             else:
                 values[name] = self._value(hints[name], given[name], f"{path}.{name}")
+        if kind is Standardise:
+            # What is not written does not happen: the class's own default, for fitted numbers, clips to 10 deviations.
+            values.setdefault("clip", (-FLOAT32_MAX, FLOAT32_MAX))
         return None if len(self.problems) > before else kind(**values)
 
     def _reference(self, given: Mapping[str, Any], path: str) -> Vocabulary | None:
