@@ -8,6 +8,8 @@ from twinrank.bridge import RouteOptions
 from twinrank.bridge._errors import UserError
 from twinrank.bridge._verify import select
 
+TINY = Path(__file__).resolve().parents[1] / "contract" / "vectors" / "bundles" / "tiny" / "1"
+
 
 def test_the_routes_are_the_modules() -> None:
     assert catalogue.names() == ("ort", "http", "jpype", "probe", "py4j", "torch")
@@ -34,31 +36,31 @@ def test_a_new_file_is_a_new_route(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(catalogue, "__path__", [*catalogue.__path__, str(tmp_path)])
     assert "grpc" in catalogue.names()
     assert catalogue.route("grpc").summary == "planted"
-    chosen, _ = select((), RouteOptions())
+    chosen, _ = select(TINY, (), RouteOptions())
     assert "grpc" in [route.name for route in chosen]
     monkeypatch.delitem(sys.modules, "twinrank.bridge.routes.grpc")
 
 
 def test_the_baseline_is_not_compared_with_itself() -> None:
-    chosen, left_out = select((), RouteOptions(run=Path("run")))
+    chosen, left_out = select(TINY, (), RouteOptions(run=Path("run")))
     assert [route.name for route in chosen] == ["http", "jpype", "probe", "py4j", "torch"]
     assert left_out == {}
 
 
 def test_torch_is_left_out_without_a_run_and_says_so() -> None:
-    chosen, left_out = select((), RouteOptions())
+    chosen, left_out = select(TINY, (), RouteOptions())
     assert "torch" not in [route.name for route in chosen]
     assert left_out == {"torch": "needs --run RUN"}
 
 
 def test_a_route_that_was_asked_for_is_never_left_out() -> None:
-    chosen, left_out = select(("torch",), RouteOptions())
+    chosen, left_out = select(TINY, ("torch",), RouteOptions())
     assert [route.name for route in chosen] == ["torch"]
     assert left_out == {}
 
 
 def test_an_unknown_name_is_a_usage_error() -> None:
     with pytest.raises(UserError, match="grpc") as caught:
-        select(("probe", "grpc"), RouteOptions())
+        select(TINY, ("probe", "grpc"), RouteOptions())
     assert caught.value.exit_code == 2
     assert "choose from ort, http" in caught.value.remedy

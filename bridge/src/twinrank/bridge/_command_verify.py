@@ -15,13 +15,14 @@ from rich.text import Text
 from twinrank.bridge import routes as catalogue
 from twinrank.bridge._cases import collect
 from twinrank.bridge._console import console, notes, progress_for, table, verdict_line
+from twinrank.bridge._origin import check_run
 from twinrank.bridge._report import to_json
 from twinrank.bridge._scorer import Level, RouteOptions
 from twinrank.bridge._signature import signature_options, signature_policy
 from twinrank.bridge._text import printable
 from twinrank.bridge._verify import ParityRun, bundle_facts, select
 from twinrank.bridge._verify import verify as run_parity
-from twinrank.export.bundle import SignatureMode
+from twinrank.export.bundle import SignatureMode, read_manifest
 
 
 @click.command(
@@ -115,7 +116,9 @@ def verify(
     )
     out, err = console(), Console(stderr=True, highlight=False)
     facts = bundle_facts(bundle)
-    chosen, left_out = select(asked, options)
+    chosen, left_out = select(bundle, asked, options)
+    if run is not None:
+        check_run(run, read_manifest(bundle))
     cases = collect(bundle, run=run, requests=requests, most=max_requests)
     err.print(f"{facts.name}/{facts.version}  {facts.digest[:19]}…  {len(cases):,} requests", soft_wrap=True)
     # Without this, SIGTERM would end Python at once and leave the Java server that it started.

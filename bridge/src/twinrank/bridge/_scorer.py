@@ -163,12 +163,12 @@ class Route:
         summary: one line for `--help` and the report.
         level: `bits` where the route runs ONNX Runtime, `reference` where it computes otherwise.
         open: opens a bundle; raises RouteFailedError.
-        lacks: returns why the route is left out when nobody asked for it by name (an input that was not given); None
-            to take part.
+        lacks: returns why the route is left out of a bundle's comparison when nobody asked for it by name (an input
+            that was not given); None to take part.
     """
 
     name: str
     summary: str
     level: Level
     open: Callable[[Path, RouteOptions], Scorer]
-    lacks: Callable[[RouteOptions], str | None] = lambda _options: None
+    lacks: Callable[[Path, RouteOptions], str | None] = lambda _bundle, _options: None

@@ -84,11 +84,12 @@ class ParityRun:
         return EXIT_CODES[self.verdict]
 
 
-def select(asked: Sequence[str], options: RouteOptions) -> tuple[list[Route], dict[str, str]]:
-    """Return the routes to compare with the baseline, and those left out with the reason.
+def select(bundle: Path, asked: Sequence[str], options: RouteOptions) -> tuple[list[Route], dict[str, str]]:
+    """Return the routes to compare with a bundle's baseline, and those left out with the reason.
 
     Raises:
         UserError: if a name is no route.
+        BundleError: if layout or manifest are not of the contract.
     """
     unknown = [name for name in asked if name not in catalogue.names()]
     if unknown:
@@ -101,7 +102,7 @@ def select(asked: Sequence[str], options: RouteOptions) -> tuple[list[Route], di
         if name == catalogue.BASELINE or (asked and name not in asked):
             continue
         route = catalogue.route(name)
-        lack = None if asked else route.lacks(options)
+        lack = None if asked else route.lacks(bundle, options)
         if lack is None:
             chosen.append(route)
         else:

@@ -1,16 +1,22 @@
-"""The trained torch module, in eval mode on one thread: what the bundle must stay close to, at level reference."""
+"""The trained torch module, in eval mode on one thread: what the bundle must stay close to, at level reference.
+
+Of the bundle it reads one thing: whether the export quantised tables first. The bundle's evidence is about the module
+with those tables, so the run's are quantised the same way, from its own weights.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from twinrank.bridge._origin import read_origin, why_no_run
 from twinrank.bridge._scorer import (
     SCORE,
     Array,
@@ -34,13 +40,19 @@ _NAME = "torch"
 
 
 class _Module:
-    """A trained run as a scorer: request, packing, front half, module."""
+    """A trained run as a scorer: request, packing, front half, module.
 
-    def __init__(self, run: TrainedRun) -> None:
+    Args:
+        run: its module may have quantised tables.
+        tables: dtype of the large tables, for the report.
+    """
+
+    def __init__(self, run: TrainedRun, tables: str) -> None:
         import torch
 
         self._torch = torch
         self._run = run
+        self._tables = tables
         self._packing = Packing.of(run.schema)
         self._threads = torch.get_num_threads()
         # The reference is defined at one thread: more threads add up in another order.
@@ -52,7 +64,12 @@ class _Module:
         return Facts(
             implementation=f"{type(self._run.module).__name__} of run {self._run.name}",
             runtime=f"torch {release('torch')}",
-            details={"python": platform.python_version(), "threads": "1", "arch": platform.machine()},
+            details={
+                "python": platform.python_version(),
+                "threads": "1",
+                "arch": platform.machine(),
+                "tables": self._tables,
+            },
         )
 
     def pack(self, raw: bytes) -> Mapping[str, Array] | RouteError | None:
@@ -96,9 +113,10 @@ class _Module:
 
 
 def _open(bundle: Path, options: RouteOptions) -> Scorer:
-    del bundle  # the point of this route is that it does not read the bundle
+    origin = read_origin(bundle)
     if options.run is None:
-        raise RouteFailedError(_NAME, "unavailable", "the torch module lives in the run directory: pass --run RUN")
+        why = why_no_run(origin) or "the torch module lives in the run directory: pass --run RUN"
+        raise RouteFailedError(_NAME, "unavailable", why)
     try:
         from twinrank.training.run import RunError, load_run
     except ImportError as error:
@@ -107,7 +125,36 @@ def _open(bundle: Path, options: RouteOptions) -> Scorer:
         run = load_run(options.run)
     except (OSError, RunError) as error:
         raise RouteFailedError(_NAME, "unavailable", str(error)) from error
-    return _Module(run)
+    if origin.quantisation is None:
+        return _Module(run, "float32")
+    return _Module(_quantised(run, origin.quantisation), str(origin.quantisation["kind"]))
+
+
+def _quantised(run: TrainedRun, noted: Mapping[str, Any]) -> TrainedRun:
+    """Return the run with the tables that the bundle's provenance names quantised as the export did."""
+    from twinrank.export.graph import ExportError, quantise_module
+
+    kind, min_rows = noted.get("kind"), noted.get("min_rows")
+    if kind != "int8":
+        why = f"the bundle's tables are {kind}, and this release knows int8 only"
+        raise RouteFailedError(_NAME, "unavailable", why)
+    if not isinstance(min_rows, int):
+        why = "the bundle's tables are int8, and its provenance does not say from how many rows on"
+        raise RouteFailedError(_NAME, "unavailable", why)
+    try:
+        module, tables = quantise_module(run.module, min_rows)
+    except ExportError as error:
+        raise RouteFailedError(_NAME, "unavailable", f"the run's tables are not the bundle's: {error}") from error
+    if [table.to_json() for table in tables] != noted.get("tables"):
+        raise RouteFailedError(
+            _NAME, "unavailable", "the run's large tables are not those that the bundle's provenance lists as quantised"
+        )
+    return replace(run, module=module)
+
+
+def _lacks(bundle: Path, options: RouteOptions) -> str | None:
+    """Return what is missing: a run, where the bundle came from one."""
+    return None if options.run is not None else why_no_run(read_origin(bundle)) or "needs --run RUN"
 
 
 ROUTE = Route(
@@ -115,5 +162,5 @@ ROUTE = Route(
     summary="the trained module in eval mode: the reference, within the bundle's tolerance",
     level="reference",
     open=_open,
-    lacks=lambda options: None if options.run is not None else "needs --run RUN",
+    lacks=_lacks,
 )

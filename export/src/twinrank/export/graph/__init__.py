@@ -5,7 +5,7 @@ from twinrank.export.graph._export import Progress, build_files, build_graph, ex
 from twinrank.export.graph._invariance import first_variant_node
 from twinrank.export.graph._lint import ALLOWABLE, read_allowances
 from twinrank.export.graph._made import MAX_CANDIDATES, source_of_module, source_of_onnx
-from twinrank.export.graph._quantise import MIN_ROWS, quantise_tables
+from twinrank.export.graph._quantise import MIN_ROWS, QuantisedTable, quantise_module, quantise_tables
 from twinrank.export.graph._reference import module_outputs
 from twinrank.export.graph._source import ExportSource, source_of_run
 
@@ -17,12 +17,14 @@ __all__ = [
     "ExportSource",
     "Finding",
     "Progress",
+    "QuantisedTable",
     "build_files",
     "build_graph",
     "export_run",
     "export_source",
     "first_variant_node",
     "module_outputs",
+    "quantise_module",
     "quantise_tables",
     "read_allowances",
     "source_of_module",

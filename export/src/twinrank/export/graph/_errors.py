@@ -46,7 +46,10 @@ class ExportError(Exception):
         self.remedy = remedy
         self.findings = tuple(findings) or (Finding(reason, "", detail, remedy),)
         more = len(self.findings) - 1
-        super().__init__(f"{reason}: {detail}. {remedy}" + (f" (and {more} more findings)" if more else ""))
+        super().__init__(
+            f"{reason}: {detail}. {remedy}"
+            + (f" (and {more} more {'finding' if more == 1 else 'findings'})" if more else "")
+        )
 
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> ExportError:

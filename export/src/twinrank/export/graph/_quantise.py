@@ -110,22 +110,7 @@ def quantise_tables(source: ExportSource, min_rows: int = MIN_ROWS) -> ExportSou
     back = source.back
     if not isinstance(back, TorchBack):
         raise _refusal("the source is an ONNX file, whose tables are what they are", "Quantise before converting")
-    chosen = {
-        name: part
-        for name, part in back.module.named_modules()
-        if type(part) is torch.nn.Embedding and part.num_embeddings >= min_rows and part.embedding_dim >= _MIN_WIDTH
-    }
-    if not chosen:
-        raise _refusal(
-            f"the module has no Embedding of {min_rows} rows or more that is at least {_MIN_WIDTH} wide",
-            "Ask for fewer rows, or export without quantising",
-        )
-    for name, part in chosen.items():
-        _check(name, part)
-    memo: dict[int, Any] = {id(tensor): tensor for tensor in (*back.module.parameters(), *back.module.buffers())}
-    memo |= {id(part): QuantisedEmbedding(part.weight) for part in chosen.values()}
-    module = copy.deepcopy(back.module, memo).eval()
-    tables = [QuantisedTable(name, part.num_embeddings, part.embedding_dim) for name, part in chosen.items()]
+    module, tables = quantise_module(back.module, min_rows)
     quantisation = {
         "kind": "int8",
         "min_rows": min_rows,
@@ -135,6 +120,38 @@ def quantise_tables(source: ExportSource, min_rows: int = MIN_ROWS) -> ExportSou
     return dataclasses.replace(
         source, back=back.with_module(module), provenance={**source.provenance, "quantisation": quantisation}
     )
+
+
+def quantise_module(
+    module: torch.nn.Module, min_rows: int = MIN_ROWS
+) -> tuple[torch.nn.Module, tuple[QuantisedTable, ...]]:
+    """A copy of a module in eval mode with int8 tables in place of its large embeddings, and which these are.
+
+    The same weights give the same tables everywhere. The given module is not changed, and other weights are shared.
+
+    Args:
+        module: what an export is made from.
+        min_rows: see `quantise_tables`.
+
+    Raises:
+        ExportError: ``not_quantisable``; see `quantise_tables`.
+    """
+    chosen = {
+        name: part
+        for name, part in module.named_modules()
+        if type(part) is torch.nn.Embedding and part.num_embeddings >= min_rows and part.embedding_dim >= _MIN_WIDTH
+    }
+    if not chosen:
+        raise _refusal(
+            f"the module has no Embedding of {min_rows} rows or more that is at least {_MIN_WIDTH} wide",
+            "Ask for fewer rows, or export without quantising",
+        )
+    for name, part in chosen.items():
+        _check(name, part)
+    memo: dict[int, Any] = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+    memo |= {id(part): QuantisedEmbedding(part.weight) for part in chosen.values()}
+    tables = (QuantisedTable(name, part.num_embeddings, part.embedding_dim) for name, part in chosen.items())
+    return copy.deepcopy(module, memo).eval(), tuple(tables)
 
 
 def _quantised(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
