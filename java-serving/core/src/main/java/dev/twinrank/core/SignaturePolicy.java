@@ -3,7 +3,9 @@ package dev.twinrank.core;
 import dev.twinrank.core.internal.signature.VerifyingKey;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -111,8 +113,14 @@ public record SignaturePolicy(Mode mode, List<String> keys) {
         String key = Files.readString(file, StandardCharsets.ISO_8859_1);
         VerifyingKey.of(key);
         keys.add(key);
+      } catch (NoSuchFileException e) {
+        throw new IllegalArgumentException("the key file " + file + " does not exist", e);
+      } catch (AccessDeniedException e) {
+        throw new IllegalArgumentException(
+            "the key file " + file + " cannot be read: permission denied", e);
       } catch (IOException e) {
-        throw new IllegalArgumentException("the key file " + file + " cannot be read: " + e, e);
+        throw new IllegalArgumentException(
+            "the key file " + file + " cannot be read: " + e.getMessage(), e);
       } catch (IllegalArgumentException e) {
         throw new IllegalArgumentException("the key file " + file + " " + e.getMessage(), e);
       }

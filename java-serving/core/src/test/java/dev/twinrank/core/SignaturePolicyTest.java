@@ -1,6 +1,7 @@
 package dev.twinrank.core;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -120,7 +121,12 @@ class SignaturePolicyTest {
                   IllegalArgumentException.class,
                   () -> SignaturePolicy.ofFiles(Mode.REQUIRE, List.of(good, bad)))
               .getMessage();
-      assertTrue(message.contains(bad.toString()), message);
+      assertTrue(message.startsWith("the key file " + bad + " "), message);
+      assertFalse(message.contains("Exception"), message);
+      assertEquals(
+          bad.endsWith("absent.pem"),
+          message.equals("the key file " + bad + " does not exist"),
+          message);
     }
   }
 }

@@ -24,6 +24,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * Serves every model of a directory over HTTP until SIGTERM or SIGINT.
@@ -154,7 +155,19 @@ public final class ServerMain implements Callable<Integer> {
   public static void main(String[] args) {
     // Digits and words in logs and messages are the same wherever this runs.
     Locale.setDefault(Locale.ROOT);
-    System.exit(new CommandLine(new ServerMain()).execute(args));
+    System.exit(
+        new CommandLine(new ServerMain())
+            .setParameterExceptionHandler((e, words) -> tellUsage(e))
+            .execute(args));
+  }
+
+  /** Prints what is wrong and where the usage is told; above a screen of usage nobody sees it. */
+  private static int tellUsage(ParameterException e) {
+    CommandLine command = e.getCommandLine();
+    command.getErr().println(e.getMessage());
+    UnmatchedArgumentException.printSuggestions(e, command.getErr());
+    command.getErr().println("  to do: " + command.getCommandName() + " --help");
+    return command.getCommandSpec().exitCodeOnInvalidInput();
   }
 
   /** Runs the server until a signal, and returns the exit status. */

@@ -198,7 +198,19 @@ class ServerMainTest {
       try (Fork server = fork(options.toArray(String[]::new))) {
         assertEquals(2, server.exitStatus(), options.toString());
         assertFalse(server.err().isBlank());
+        assertTrue(server.err().endsWith("\n  to do: twinrank-server --help\n"), server.err());
+        assertTrue(server.err().lines().count() <= 3, server.err());
       }
+    }
+  }
+
+  @Test
+  void aKeyFileThatIsNotThereIsToldInOneLine() throws IOException, InterruptedException {
+    try (Fork server = fork("--models", "x", "--public-key", "nope.pem")) {
+      assertEquals(2, server.exitStatus());
+      assertEquals(
+          "--public-key: the key file nope.pem does not exist\n  to do: twinrank-server --help\n",
+          server.err());
     }
   }
 
