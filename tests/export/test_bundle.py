@@ -376,3 +376,19 @@ def test_external_weights_that_change_while_opening_are_refused(
 def test_the_release_of_the_evidence_is_the_one_that_is_locked() -> None:
     locked = (CONTRACT.parents[1] / "requirements/dev.txt").read_text(encoding="utf-8")
     assert f"onnxruntime=={runtime_release()} " in locked.replace("\\", " ")
+
+
+def test_what_is_no_raw_request_is_told_what_to_call() -> None:
+    bundle = open_bundle(VECTORS / "bundles/tiny/1", require="reference")
+    golden = next(golden for golden in bundle.goldens if golden.expected.n > 0)
+    request = bundle.read(golden.request)
+    for given, remedy in (
+        (request, r"this is a Request: call score_request\(request\)"),
+        (golden.request.decode(), r"this is a str: pass its UTF-8 bytes"),
+        (json.loads(golden.request), r"this is a dict: .*score_request\(request_from_mapping"),
+        (None, r"this is a NoneType: .*request_from_frame"),
+    ):
+        for call in (bundle.score, bundle.read, bundle.pack):
+            with pytest.raises(TypeError, match=remedy):
+                call(given)  # type: ignore[arg-type]
+    assert bundle.score_request(request).score.tobytes() == bundle.score(golden.request).score.tobytes()

@@ -229,6 +229,37 @@ def test_nothing_is_coerced(frame: Any, schema: Schema, code: str, row: int | No
     assert caught.value.message.isprintable()
 
 
+@pytest.mark.parametrize(
+    "feature",
+    [
+        Feature("x", "candidate", "float32", vector=VectorSpec(2), missing=Policy("default", (0.0, 0.0))),
+        Feature("x", "candidate", "float32", list=ListSpec(2, "first"), missing=Policy("default", ())),
+    ],
+)
+def test_nan_between_vectors_or_lists_is_told_to_be_no_gap(feature: Feature) -> None:
+    schema = Schema((feature,))
+    frame = pd.DataFrame({"x": pd.Series([[1.0, 2.0], math.nan], dtype=object)})
+    with pytest.raises(ScoringError, match="not missing: put None where a value is missing") as caught:
+        request_from_frame({}, frame, schema, max_candidates=9)
+    assert (caught.value.code, caught.value.candidate) == ("wrong_type", 1)
+    assert "single value" not in caught.value.message
+    frame = pd.DataFrame({"x": pd.Series([[1.0, 2.0], None], dtype=object)})
+    assert request_from_frame({}, frame, schema, max_candidates=9).states("x") == (1, 0)
+
+
+@pytest.mark.parametrize("moment", [pd.Timestamp("2024-01-01T00:00Z"), np.datetime64("2024-01-01", "ms")])
+def test_a_moment_in_a_mapping_is_told_both_ways_out(moment: object) -> None:
+    schema = Schema((Feature("now", "context", "timestamp"), Feature("x", "candidate", "int64")))
+    frame = pd.DataFrame({"x": [1]})
+    with pytest.raises(ScoringError, match="as an int, or the context as a frame of one row") as caught:
+        request_from_frame({"now": moment}, frame, schema, max_candidates=9)
+    assert (caught.value.code, caught.value.feature) == ("wrong_type", "now")
+    context = pd.DataFrame({"now": pd.to_datetime(["2024-01-01T00:00Z"])})
+    # 2024-01-01 is 19,723 days after 1970-01-01.
+    got = request_from_frame(context, frame, schema, max_candidates=9)
+    assert got.values("now") == (19_723 * 86_400_000,)
+
+
 @pytest.mark.parametrize("values", [[0.5, None], [0.5, math.nan]])
 def test_a_plain_float_column_of_pandas_is_told_from_missing(values: list[Any]) -> None:
     with pytest.raises(ScoringError, match=r"cannot tell NaN from missing: .* nullable dtype \(Float64, Int64\)"):

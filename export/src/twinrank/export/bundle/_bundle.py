@@ -106,8 +106,10 @@ class Bundle:
         """The checked request.
 
         Raises:
+            TypeError: if ``raw`` is no bytes.
             ScoringError: with the contract's code for the first problem in document order.
         """
+        _check_raw(raw)
         return read_request(raw, self.manifest.schema, max_candidates=self.manifest.max_candidates)
 
     def pack(self, raw: bytes) -> dict[str, Array]:
@@ -119,16 +121,17 @@ class Bundle:
         return pack(self.read(raw), self.manifest.packing)
 
     def score(self, raw: bytes) -> Scores:
-        """Scores a raw JSON request.
+        """Scores a raw JSON request; for typed values and frames see `score_request`.
 
         Raises:
+            TypeError: if ``raw`` is no bytes.
             ScoringError: with the contract's code for the first problem in document order; ``scoring_failed`` if the
                 runtime failed.
         """
         return self.score_request(self.read(raw))
 
     def score_request(self, request: Request) -> Scores:
-        """Scores a checked request.
+        """Scores a checked request: of `read`, or of `request_from_frame` and `request_from_mapping` (bundle.schema).
 
         Raises:
             ScoringError: ``scoring_failed`` if the runtime failed.
@@ -166,6 +169,20 @@ class Bundle:
         for unseen, output in zip(counts, outputs[len(declared) :], strict=True):
             _refuse_unseen(unseen, output)
         return tuple(outputs[: len(declared)])
+
+
+def _check_raw(raw: object) -> None:
+    if isinstance(raw, bytes):
+        return
+    if isinstance(raw, Request):
+        remedy = "call score_request(request)"
+    elif isinstance(raw, str):
+        remedy = "pass its UTF-8 bytes, text.encode()"
+    elif isinstance(raw, Mapping):
+        remedy = "pass json.dumps(...).encode(), or score_request(request_from_mapping(...))"
+    else:
+        remedy = "pass the JSON body as bytes; for a frame, score_request(request_from_frame(...))"
+    raise TypeError(f"a raw request is bytes, and this is a {type(raw).__name__}: {remedy}")
 
 
 def _refuse_unseen(unseen: UnseenOutput, counts: Array) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,7 @@ def request_from_frame(
       milliseconds; any other datetime, and a date, is a `wrong_type`.
 
     Args:
-        context: The context's features, or a frame of one row.
+        context: The context's features as a mapping, whose timestamps are int milliseconds; or a frame of one row.
         candidates: The frame, eager; one row a candidate.
         schema: What features there are.
         max_candidates: The most candidates that are allowed.
@@ -48,19 +50,20 @@ def request_from_frame(
         TypeError: if `candidates` is no eager frame.
         ImportError: if narwhals is not installed.
     """
-    gaps: dict[Placement, set[object]] = {"context": set(), "candidate": set()}
+    given: dict[Placement, dict[str, _Column]] = {"context": {}, "candidate": {}}
+    mapping: Mapping[str, Any] = context if isinstance(context, Mapping) else {}
     if not isinstance(context, Mapping):
         frame = _eager(context, "context")
         if len(frame) != 1:
             message = f"the context frame has {len(frame)} rows; exactly one is required, or a mapping"
             raise ScoringError("invalid_request", message)
         columns = _columns(frame, schema, "context")
-        gaps["context"] = {column.name for column in columns if column.no_gaps}
+        given["context"] = {column.name: column for column in columns}
         context = _rows(columns, 1)[0]
     frame = _eager(candidates, "candidates")
     # What lies beyond the bound is never looked at, only counted.
     columns = _columns(frame.head(max_candidates + 1), schema, "candidate")
-    gaps["candidate"] = {column.name for column in columns if column.no_gaps}
+    given["candidate"] = {column.name: column for column in columns}
     count = len(frame)
     rows = _rows(columns, min(count, max_candidates + 1))
     rows += [{}] * (count - len(rows))
@@ -68,12 +71,31 @@ def request_from_frame(
     try:
         return request_from_mapping(document, schema, max_candidates=max_candidates)
     except ScoringError as error:
-        placement: Placement = "context" if error.candidate is None else "candidate"
-        if error.code in ("non_finite", "wrong_type") and error.feature in gaps[placement]:
-            hint = "; a plain float column of pandas cannot tell NaN from missing: if missing is meant, use a nullable "
-            message = error.message + hint + "dtype (Float64, Int64) and NA"
-            raise ScoringError(error.code, message, error.feature, error.candidate) from None
-        raise
+        hint = _hint(error, given["context" if error.candidate is None else "candidate"], mapping)
+        if hint is None:
+            raise
+        # The advice for JSON would lead away from what happened here.
+        message = f"{error.message.removesuffix('; put a single value into one')}; {hint}"
+        raise ScoringError(error.code, message, error.feature, error.candidate) from None
+
+
+def _hint(error: ScoringError, columns: Mapping[str, _Column], context: Mapping[str, Any]) -> str | None:
+    """What to do about a value that is refused only because of how the frame, or the mapping, holds it."""
+    if error.code not in ("non_finite", "wrong_type") or error.feature is None:
+        return None
+    column = columns.get(error.feature)
+    if column is None:
+        value = context.get(error.feature) if error.candidate is None else None
+        if isinstance(value, datetime.date | np.datetime64):
+            return "give milliseconds since 1970 (UTC) as an int, or the context as a frame of one row"
+        return None
+    if column.no_gaps:
+        hint = "a plain float column of pandas cannot tell NaN from missing: if missing is meant, use a nullable "
+        return hint + "dtype (Float64, Int64) and NA"
+    cell = column.values[error.candidate or 0]
+    if isinstance(cell, float) and math.isnan(cell):
+        return "NaN in an object column is a number and not missing: put None where a value is missing"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
