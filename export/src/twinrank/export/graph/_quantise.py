@@ -190,9 +190,11 @@ def _loss(source: ExportSource, exact: TorchBack, rounded: TorchBack) -> dict[st
         before = reference_outputs(exact, source.front, slate, outputs)[SCORE]
         try:
             after = reference_outputs(rounded, source.front, slate, outputs)[SCORE]
-        except AttributeError as e:
+        except ExportError as e:
+            if not isinstance(e.__cause__, AttributeError):
+                raise
             raise _refusal(
-                f"the module reads a quantised table otherwise than by looking up rows ({e})",
+                f"the module reads a quantised table otherwise than by looking up rows ({e.__cause__})",
                 "Call the Embedding on ids, or export without quantising",
             ) from e
         differences += np.abs(before.astype(np.float64) - after.astype(np.float64)).tolist()
