@@ -20,7 +20,7 @@ from twinrank.export.bundle import BundleError, Problem
 from twinrank.training.run import RunError
 
 SIGNATURES = Path(__file__).resolve().parents[1] / "contract" / "hostile" / "signatures"
-COMMANDS = ("data", "train", "export", "inspect", "diff", "sign", "attest", "verify", "rank", "serve")
+COMMANDS = ("data", "train", "schema", "export", "inspect", "diff", "sign", "attest", "verify", "rank", "serve")
 
 
 def call(*arguments: object, stdin: bytes | None = None) -> Result:

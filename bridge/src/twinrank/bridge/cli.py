@@ -18,6 +18,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "data": ("twinrank.training.cli:data", "Fetch and check the training data."),
     "train": ("twinrank.training.cli:train", "Train a ranking model from a config."),
+    "schema": ("twinrank.training.cli:schema", "Show the tensors that a schema file makes, and their rows."),
     "export": ("twinrank.export.cli:export", "Export a trained run as a bundle."),
     "inspect": ("twinrank.export.cli:inspect", "Show what a bundle is: schema, heads, evidence, signature, origin."),
     "diff": ("twinrank.export.cli:diff", "Show what changed between two bundles, scores of the goldens too."),

@@ -113,7 +113,17 @@ class _Reader:
             self._vocabularies[name] = self._vocabulary(name, spec, f"vocabularies.{name}", None)
         items = self._list(top.get("transforms", []), "transforms")
         read = [self._transform(item, f"transforms[{place}]") for place, item in enumerate(items)]
+        for kind, listed in (("features", features), ("transforms", items)):
+            self._name(kind, listed)
         return schema, tuple(transform for transform in read if transform is not None)
+
+    def _name(self, kind: str, items: list[Any]) -> None:
+        """Adds its name to what is wrong with a feature or transform as a whole: nobody counts to its position."""
+        names = {f"{kind}[{i}]": item.get("name") for i, item in enumerate(items) if isinstance(item, Mapping)}
+        for index, problem in enumerate(self.problems):
+            path, _, detail = problem.partition(": ")
+            if isinstance(names.get(path), str):
+                self.problems[index] = f"{path} ({_shown(names[path])}): {detail}"
 
     def _schema(self, features: list[Any]) -> Schema | None:
         error = {"policy": "error"}
