@@ -424,6 +424,8 @@ def test_a_schema_with_problems_lists_them_all(tmp_path: Path) -> None:
     with pytest.raises(ExportError) as caught:
         source_of_module("architectures.attention:make", tmp_path / "schema.yaml", REQUESTS)
     assert {finding.name for finding in caught.value.findings} == {"schema_invalid"}
+    assert "did you mean 'clip'? training" in "".join(map(str, caught.value.findings))
+    assert "?." not in "".join(map(str, caught.value.findings))
     assert len(caught.value.findings) >= 3
 
 

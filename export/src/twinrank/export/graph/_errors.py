@@ -24,7 +24,12 @@ class Finding:
 
     def __str__(self) -> str:
         where = f"{self.node}: " if self.node else ""
-        return f"{self.name}: {where}{self.detail}. {self.remedy}"
+        return f"{self.name}: {where}{_ended(self.detail)} {self.remedy}"
+
+
+def _ended(text: str) -> str:
+    """The text as a sentence: with a full stop, unless it is a question already."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 class ExportError(Exception):
@@ -47,7 +52,7 @@ class ExportError(Exception):
         self.findings = tuple(findings) or (Finding(reason, "", detail, remedy),)
         more = len(self.findings) - 1
         super().__init__(
-            f"{reason}: {detail}. {remedy}"
+            f"{reason}: {_ended(detail)} {remedy}"
             + (f" (and {more} more {'finding' if more == 1 else 'findings'})" if more else "")
         )
 
