@@ -72,7 +72,9 @@ def test_version_is_the_package_version() -> None:
 @pytest.mark.parametrize(
     ("arguments", "first", "todo"),
     [
-        (("verfy",), "error [usage] No such command 'verfy'.", "twinrank --help"),
+        (("verfy",), "error [usage] No such command 'verfy'. Did you mean 'verify'?", "twinrank --help"),
+        (("inspct", "x"), "error [usage] No such command 'inspct'. Did you mean 'inspect'?", "twinrank --help"),
+        (("zzz",), "error [usage] No such command 'zzz'.", "twinrank --help"),
         (("diff",), "error [usage] Missing argument 'LEFT'.", "twinrank diff --help"),
         (
             ("inspect", "/nope"),
@@ -341,6 +343,23 @@ def test_rank_prints_titles(tiny: Path, request_file: Path, tmp_path: Path) -> N
     assert "tiny/1 verified-bits" in result.stdout
 
 
+def test_where_no_feature_names_an_item_its_place_does(tiny: Path, request_file: Path) -> None:
+    result = call("rank", tiny, "--request", request_file)
+    assert result.exit_code == 0, result.output
+    assert "None" not in result.stdout
+    best = json.loads((tiny / "goldens" / "rankings.jsonl").read_bytes().split(b"\n")[0])["order"][0]
+    assert f" candidate {best} " in result.stdout
+    hints = [line for line in result.stdout.splitlines() if line.startswith("no candidate has item_id")]
+    assert hints == [
+        "no candidate has item_id, so its place in the request is shown; "
+        "--item NAME shows item or stock or shelf or brand"
+    ]
+    request = json.loads(request_file.read_bytes())
+    request["candidates"][0]["item"] = "apple"
+    named = call("rank", tiny, "--request", "-", "--item", "item", stdin=json.dumps(request).encode())
+    assert ("apple" in named.stdout, "no candidate has" in named.stdout) == (True, False)
+
+
 def test_titles_are_text_and_no_markup(tiny: Path, request_file: Path, tmp_path: Path) -> None:
     request = json.loads(request_file.read_bytes())
     request["candidates"][0]["item"] = "a"
@@ -450,6 +469,12 @@ def test_serve_without_a_jar_says_what_to_run(tmp_path: Path, monkeypatch: pytes
     assert "to do: run `make jar`" in result.stderr
 
 
+def test_serve_lists_what_it_asks_of_signatures_and_installations() -> None:
+    told = call("serve", "--help").stdout
+    for option in ("--public-key FILE", "--signature [warn|require]", "--installation [always|trust_record]"):
+        assert f"\n  {option}" in told
+
+
 def test_serve_becomes_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, java_home: Path) -> None:
     monkeypatch.setenv("JAVA_HOME", str(java_home))
     monkeypatch.setenv("TWINRANK_JARS", str(tmp_path))
@@ -481,7 +506,9 @@ def test_serve_hands_over_whose_signatures_count_and_whether_to_trust_records(
             assert result.exit_code == 0, result.output
             assert seen.pop()[-8:] == [*named, "--signature", mode, "--installation", "trust_record"]
     assert "error [key_missing]" in call("serve", tmp_path, "--signature", "require").stderr
-    assert "error [key_invalid]" in call("serve", tmp_path, "--public-key", SIGNATURES / "p256.pem").stderr
+    wrong = SIGNATURES / "p256.pem"
+    told = call("serve", tmp_path, "--public-key", wrong).stderr
+    assert told.startswith(f"error [key_invalid] the key file {wrong} holds PRIVATE KEY; expected one PUBLIC KEY")
     assert not seen
 
 

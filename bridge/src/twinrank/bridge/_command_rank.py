@@ -70,7 +70,10 @@ def rank(
     out = console()
     ids = [candidate.get(item) for candidate in json.loads(raw)["candidates"]]
     shown = [int(index) for index in scores.order[:top]]
-    out.print(slate(scores, shown, [str(value) for value in ids], names), soft_wrap=True)
+    labels = [f"candidate {index}" if value is None else str(value) for index, value in enumerate(ids)]
+    out.print(slate(scores, shown, labels, names), soft_wrap=True)
+    if ids and all(value is None for value in ids):
+        out.print(Text(printable(_hint(opened, item)), style="dim"), soft_wrap=True)
     dropped = f", {len(scores.dropped)} dropped (score is NaN)" if len(scores.dropped) else ""
     out.print(
         Text(
@@ -78,6 +81,16 @@ def rank(
             style="dim",
         )
     )
+
+
+def _hint(bundle: Bundle, item: str) -> str:
+    """Return what to do where no candidate has the feature that would name it."""
+    features = (feature for feature in bundle.manifest.schema.features if feature.placement == "candidate")
+    keys = [
+        one.name for one in features if one.dtype in ("string", "int64") and one.list is None and one.vector is None
+    ]
+    offered = f"; --item NAME shows {' or '.join(keys)}" if keys else ""
+    return f"no candidate has {item}, so its place in the request is shown{offered}"
 
 
 def response(bundle: Bundle, scores: Scores) -> dict[str, Any]:

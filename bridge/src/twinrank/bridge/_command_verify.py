@@ -120,7 +120,8 @@ def verify(
     if run is not None:
         check_run(run, read_manifest(bundle))
     cases = collect(bundle, run=run, requests=requests, most=max_requests)
-    err.print(f"{facts.name}/{facts.version}  {facts.digest[:19]}…  {len(cases):,} requests", soft_wrap=True)
+    counted = f"{len(cases):,} {'request' if len(cases) == 1 else 'requests'}"
+    err.print(f"{facts.name}/{facts.version}  {facts.digest[:19]}…  {counted}", soft_wrap=True)
     # Without this, SIGTERM would end Python at once and leave the Java server that it started.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with progress_for(err) as progress:

@@ -83,7 +83,7 @@ class LineProgress:
         """Say that a route opens."""
         self._done, self._total = 0, requests
         self._began = self._told = time.monotonic()
-        self._say(route, f"opening, {requests} requests to come")
+        self._say(route, f"opening, {requests} {'request' if requests == 1 else 'requests'} to come")
 
     def advance(self, route: str) -> None:
         """Say how far it is, not more often than every few seconds."""

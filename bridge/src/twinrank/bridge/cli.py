@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.metadata
 import io
@@ -54,6 +55,20 @@ class _LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{name} is no click command")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a subcommand; what is none is told with the names that are like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            # click itself would look among the commands that are loaded, and here those are none.
+            like = difflib.get_close_matches(args[0], _COMMANDS, n=2)
+            if not like:
+                raise
+            named = " or ".join(repr(name) for name in like)
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {named}?", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of subcommands without importing any."""
