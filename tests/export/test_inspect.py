@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from twinrank.export.bundle import describe_bundle, diff_bundles, dump_document, host_class, runtime_release
 from twinrank.export.cli import inspect
+from twinrank.export.cli._inspect_page import _policy
 
 ALLOWED = {"finding": "batch_variant", "detail": "node 3", "reason": "demo \x1b[31mred\x1b[0m"}
 
@@ -120,6 +121,49 @@ def test_a_free_form_provenance_of_somebody_else_is_shown_too(exported: Path, tm
 
     result = run(edited(exported, tmp_path, edit))
     assert result.exit_code == 0, result.output
+
+
+QUANTISATION = {
+    "kind": "int8",
+    "min_rows": 1000,
+    "tables": [{"name": "items", "rows": 3000, "width": 32, "bytes_before": 384_000, "bytes_after": 108_000}],
+    "requests": 40,
+    "candidates": 4000,
+    "score_max_abs": 0.0123,
+    "score_mean_abs": 0.004,
+    "top_10_kept": 0.995,
+    "first_kept": 1.0,
+}
+
+
+def test_quantised_tables_and_their_cost_are_shown(exported: Path, tmp_path: Path) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["provenance"]["quantisation"] = QUANTISATION
+
+    page = run(edited(exported, tmp_path, edit)).stdout
+    origin = " ".join(page.split("\nOrigin")[1].split())
+    assert "int8 tables 0.38 MB became 0.11 MB: items 3000 x 32" in origin
+    assert "int8 against float32 the score differs by at most 0.012, 0.004 on average; 99.5% of the ten best" in origin
+    assert "int8" not in run(exported).stdout
+
+
+def test_parameters_that_do_nothing_are_not_shown(exported: Path, tmp_path: Path) -> None:
+    largest = 3.4028234663852886e38  # the largest float32
+
+    def edit(document: dict[str, Any]) -> None:
+        noted = document["provenance"]["export"]["transforms"]
+        noted[0]["parameters"] = {"clip": [-largest, largest], "mean": [], "scale": []}
+        noted[1]["parameters"] = {"clip": [-10.0, largest], "seed": 0}
+
+    page = run(edited(exported, tmp_path, edit), width=200).stdout
+    assert "mean ;" not in page
+    assert "clip -10, 3.40282e+38; seed 0" in page
+    assert page.count("clip ") == 1
+
+
+@pytest.mark.parametrize(("value", "told"), [([0.5], "= [1 value]"), ([0.5, 1.0], "= [2 values]"), ([], "= []")])
+def test_one_value_is_no_plural(value: list[float], told: str) -> None:
+    assert _policy({"policy": "default", "value": value}) == told
 
 
 def damage(path: Path, how: str) -> None:

@@ -264,3 +264,5 @@ def test_the_summary_says_what_was_quantised_and_what_it_cost(quantised: ExportS
     assert "in 40 requests of 4000 candidates" in rows["int8 against float32"]
     assert option.quantisation_rows({}) == []
     assert option.quantisation_rows({"quantisation": "a person's own note"}) == []
+    assert option.quantisation_rows({"quantisation": {"kind": "int8", "tables": [3]}}) == []
+    assert option.quantisation_rows({"quantisation": {"kind": "int8", "tables": []}}) == []

@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from twinrank.export.cli._page import cells, clean, facts, grid, heading, number, page_console, plural, size, sparkline
+from twinrank.export.cli._quantise import quantisation_rows
 
 Document = Mapping[str, Any]
 
@@ -18,6 +19,9 @@ _PHASES = ("layout", "manifest", "digests", "signature", "graph", "session", "go
 _CELLS = 12
 _MOST = 20
 _ROOMY = 110
+# Parameters that do nothing: no numbers, and a clip to what float32 holds anyway.
+_FLOAT32_MAX = float.fromhex("0x1.fffffep+127")
+_NOTHING: tuple[object, ...] = ([], [-_FLOAT32_MAX, _FLOAT32_MAX])
 
 
 def show(document: Document, console: Console | None = None) -> None:
@@ -60,7 +64,9 @@ def _identity(document: Document) -> Iterator[RenderableType]:
             data = f", weights {size(graph['data_bytes'])}" if graph["data_bytes"] else ""
             parts = f"; graph {size(graph['model_bytes'])}{data}"
         rows.append(("size", f"{size(bundle['listed_bytes'])} in {plural(bundle['files'], 'file')}{parts}"))
-        rows.append(("format", f"{bundle['format']}; at most {bundle['max_candidates']:,} candidates a request"))
+        rows.append(
+            ("format", f"{bundle['format']}; at most {plural(bundle['max_candidates'], 'candidate')} a request")
+        )
         opsets = ", ".join(f"{name or 'ai.onnx'} {version}" for name, version in sorted(runtime["opsets"].items()))
         rows.append(("runtime", f"onnxruntime {runtime['release']}, IR {runtime['ir_version']}, {opsets}"))
         same = evidence["host_class"] == evidence["this_host_class"]
@@ -171,7 +177,7 @@ def _policy(policy: Document) -> str:
     if policy["policy"] != "default":
         return str(policy["policy"]).replace("_", " ")
     value = policy["value"]
-    text = f"[{len(value)} values]" if isinstance(value, list) and value else repr(value)
+    text = f"[{plural(len(value), 'value')}]" if isinstance(value, list) and value else repr(value)
     return f"= {text}"
 
 
@@ -189,6 +195,8 @@ def _parameters(transform: Document) -> str:
     if vocabulary is not None:
         parts.append(f"{vocabulary['name']}, {plural(vocabulary['entries'], 'entry', 'entries')}")
     for name, value in sorted(transform["parameters"].items()):
+        if value in _NOTHING:
+            continue
         if isinstance(value, list):
             shown = ", ".join(_plain(item) for item in (value if len(value) <= 6 else [*value[:3], "…", *value[-2:]]))
             parts.append(f"{name} {shown}" + (f" ({len(value)})" if len(value) > 6 else ""))
@@ -241,7 +249,7 @@ def _graph(document: Document) -> Iterator[RenderableType]:
     graph = document["graph"]
     if graph is None:
         return
-    yield heading("Graph", f"{plural(graph['nodes'], 'node')}, {graph['values']:,} values in initialisers")
+    yield heading("Graph", f"{plural(graph['nodes'], 'node')}, {plural(graph['values'], 'value')} in initialisers")
     operators = graph["operators"]
     most = list(itertools.islice(operators.items(), 12))
     rest = sum(operators.values()) - sum(count for _, count in most)
@@ -341,6 +349,7 @@ def _origin(document: Document) -> Iterator[RenderableType]:
     if isinstance(export, dict):
         said = {name: value for name, value in export.items() if name not in ("transforms", "source")}
         rows.append(("export", "; ".join(f"{key} {value}" for key, value in _leaves(said)) or "-"))
+    rows += quantisation_rows(provenance)
     metrics = provenance.get("metrics")
     tables = {} if not isinstance(metrics, dict) else {k: v for k, v in metrics.items() if _is_table(v)}
     if isinstance(metrics, dict):

@@ -44,6 +44,14 @@ def quantisation_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = provenance.get("quantisation")
     if not isinstance(found, dict) or found.get("kind") != "int8":
         return []
+    try:
+        return _rows(found)
+    except (KeyError, TypeError, ValueError):
+        # Provenance is free-form: somebody else may note something else under the same name.
+        return []
+
+
+def _rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     tables = found["tables"]
     before, after = (sum(table[key] for table in tables) for key in ("bytes_before", "bytes_after"))
     named = ", ".join(f"{table['name']} {table['rows']} x {table['width']}" for table in tables)
