@@ -158,7 +158,7 @@ def test_parameters_that_do_nothing_are_not_shown(exported: Path, tmp_path: Path
     page = run(edited(exported, tmp_path, edit), width=200).stdout
     assert "mean ;" not in page
     assert "clip -10, 3.40282e+38; seed 0" in page
-    assert page.count("clip ") == 1
+    assert "clip -3.40282e+38" not in page
 
 
 @pytest.mark.parametrize(("value", "told"), [([0.5], "= [1 value]"), ([0.5, 1.0], "= [2 values]"), ([], "= []")])

@@ -165,3 +165,9 @@ def test_the_deny_list_and_the_contract_agree() -> None:
 
     assert not {name for domain, name in operators().allowed} & set(_lint._FORBIDDEN)
     assert np.all([reason and remedy for reason, remedy in _lint._FORBIDDEN.values()])
+
+
+def test_one_more_finding_is_no_plural() -> None:
+    finding = Finding("graph_refused", "n", "is odd", "Mend it")
+    for count, told in ((1, "Mend it"), (2, "(and 1 more finding)"), (3, "(and 2 more findings)")):
+        assert str(ExportError.of([finding] * count)).endswith(told)
