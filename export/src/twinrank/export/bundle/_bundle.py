@@ -191,13 +191,13 @@ def _refuse_unseen(unseen: UnseenOutput, counts: Array) -> None:
     if not where.size:
         return
     row, column = (int(i) for i in where[0])
-    feature = unseen.features[column]
+    feature, count = unseen.features[column], int(counts[row, column])
     candidate = row if unseen.placement == "candidate" else None
     place = "context" if candidate is None else f"candidates[{candidate}]"
     raise ScoringError(
         "unseen_value",
-        f"{place}.{feature} holds {int(counts[row, column])} values that the vocabulary does not hold, and its policy "
-        "refuses such; send values that the model was trained with",
+        f"{place}.{feature} holds {count} {'value' if count == 1 else 'values'} that the vocabulary does not hold, and "
+        "its policy refuses such; send values that the model was trained with",
         feature,
         candidate,
     )
