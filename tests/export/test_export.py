@@ -132,6 +132,18 @@ def test_the_evidence_states_what_was_measured(exported: Path) -> None:
     assert evidence["invariance"]["compared"] > 10_000
 
 
+def test_every_golden_is_within_the_tolerance_of_the_module(exported: Path) -> None:
+    # verify --run holds each of them to it; this run has an edge that is farther away than all its samples.
+    bundle, run = open_bundle(exported), small_run()
+    for golden in bundle.goldens:
+        if golden.expected.n < 1:
+            continue
+        wanted = module_outputs(run.module, run.front, bundle.pack(golden.request), (*run.heads, "score"))
+        for (name, values), actual in zip(wanted.items(), golden.expected.outputs, strict=True):
+            seen = bundle.manifest.tolerances[name]
+            assert compare_bits(values, actual).max_abs <= seen.max_abs <= seen.a / 4 + 1e-12
+
+
 def test_the_provenance_names_the_code_that_made_it(exported: Path) -> None:
     stated = json.loads((exported / "manifest.json").read_bytes())["provenance"]["export"]["code"]
     digest = hashlib.sha256()

@@ -33,7 +33,7 @@ from twinrank.export.graph._extremes import failing_extremes, measure_extremes
 from twinrank.export.graph._goldens import GoldenMaker, choose_goldens, fullest
 from twinrank.export.graph._invariance import check_invariance
 from twinrank.export.graph._lint import few_requests, judge, lint
-from twinrank.export.graph._reference import measure_reference
+from twinrank.export.graph._reference import covering, measure_reference
 from twinrank.export.graph._requests import Samples, read_samples
 from twinrank.export.graph._rewriting import rewritten
 from twinrank.export.graph._slates import Blocks, size_of, take
@@ -188,6 +188,7 @@ def _draft(source: ExportSource, digest: str, progress: Progress, tables: Tables
     progress("choosing goldens")
     maker = GoldenMaker(execute, source.schema, source.max_candidates, [reference.scales[name] for name in outputs])
     goldens = choose_goldens(maker, samples.requests, source.schema, source.max_candidates)
+    tolerances = covering(reference.tolerances, goldens, source.back, source.front, outputs, whole=whole)
     return Draft(
         name=source.name,
         schema=source.schema,
@@ -198,7 +199,7 @@ def _draft(source: ExportSource, digest: str, progress: Progress, tables: Tables
         evidence=Evidence(
             host_class(),
             reference.rows,
-            reference.tolerances,
+            tolerances,
             invariance.sizes,
             invariance.compared,
             source=source.back.kind,

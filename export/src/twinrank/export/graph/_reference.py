@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from twinrank.export.bundle import FloatArray, Tolerance, compare_bits
+from twinrank.export.bundle import FloatArray, Golden, Tolerance, compare_bits
 from twinrank.export.graph._back import Back, TorchBack
 from twinrank.export.graph._errors import ExportError, Finding
 from twinrank.export.graph._slates import Blocks, pool, size_of, take, with_candidates
@@ -201,6 +201,55 @@ def measure_reference(
         tuple(findings),
         tuple(notes),
     )
+
+
+def covering(
+    tolerances: Mapping[str, Tolerance],
+    goldens: Sequence[Golden],
+    back: Back,
+    front: FrontGraph,
+    outputs: Sequence[str],
+    *,
+    whole: bool = False,
+) -> dict[str, Tolerance]:
+    """The tolerances, wider where a golden is farther from the reference than any sample was.
+
+    Whoever compares a bundle with its reference holds every golden to them, also those at the edges of the schema.
+
+    Args:
+        tolerances: what the samples gave.
+        goldens: as they are stored.
+        back: the reference.
+        front: encodes blocks for it.
+        outputs: the heads, the score last.
+        whole: see `reference_outputs`.
+
+    Raises:
+        ExportError: ``reference_differs`` if one of the two gives a number and the other none.
+    """
+    found = dict(tolerances)
+    for index, golden in enumerate(goldens):
+        if golden.expected.n < 1:
+            continue
+        names = (block.name for block in front.packing.blocks)
+        blocks = dict(zip(names, golden.expected.inputs, strict=True))
+        expected = reference_outputs(back, front, blocks, outputs, whole=whole)
+        for name, actual in zip(outputs, golden.expected.outputs, strict=True):
+            difference = compare_bits(expected[name], actual)
+            if not np.isfinite(difference.max_abs) or difference.max_ulp < 0:
+                raise ExportError(
+                    "reference_differs",
+                    f"output {name!r} of golden {index} is a number on one side only, the graph's or the "
+                    f"{reference_word(back.kind)}'s",
+                    "Look for NaN and infinities at the edges of the schema's features",
+                )
+            before = found[name]
+            found[name] = Tolerance(
+                a=max(_FACTOR * difference.max_abs, before.a),
+                max_abs=max(difference.max_abs, before.max_abs),
+                max_ulp=min(max(difference.max_ulp, before.max_ulp), _MAX_ULP),
+            )
+    return found
 
 
 def _alone(
