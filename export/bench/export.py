@@ -166,7 +166,7 @@ def part_transforms(path: str) -> dict[str, Any]:
     acts: dict[str, Callable[[], object]] = {
         "whole": lambda: whole.run(blocks),
         "front": lambda: front.run(blocks),
-        "back": lambda: back.run(encoded),
+        "back": lambda: back.run({f"encoded.{name}": values for name, values in encoded.items()}),
     }
     times: dict[str, list[float]] = {name: [] for name in acts}
     for turn in range(_ROUNDS):

@@ -19,7 +19,12 @@ final class BoundedFile {
 
   /** Returns whether anything has that name, a dangling link too, or nobody can tell. */
   static boolean mayExist(Path file) {
-    return !Files.notExists(file, LinkOption.NOFOLLOW_LINKS);
+    if (!Files.notExists(file, LinkOption.NOFOLLOW_LINKS)) {
+      return true;
+    }
+    // Below what is no folder newer JDKs say that nothing exists, older ones that they cannot tell.
+    Path folder = file.getParent();
+    return folder != null && Files.exists(folder) && !Files.isDirectory(folder);
   }
 
   /**
