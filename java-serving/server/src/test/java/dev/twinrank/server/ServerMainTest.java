@@ -7,12 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyPairGenerator;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.security.spec.ECGenParameterSpec;
 import java.util.Base64;
+import java.util.HexFormat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -216,11 +220,9 @@ class ServerMainTest {
 
   @Test
   void aSignalWhileModelsAreLoadingEndsItToo() throws IOException, InterruptedException {
-    // A dozen were loaded before the signal came, once: it has to meet a load, however fast that
-    // is.
-    for (int i = 0; i < 96; i++) {
-      Path model = folder.resolve("models/m%02d/1".formatted(i));
-      Tiny.copyTo(model);
+    // Models of other names are refused at once, and the signal came after the last of them.
+    for (int i = 0; i < 64; i++) {
+      named("m%02d".formatted(i));
     }
     int port;
     try (ServerSocket free = new ServerSocket(0)) {
@@ -244,6 +246,22 @@ class ServerMainTest {
       assertEquals(130, server.exitStatus());
       assertTrue(server.err().contains("stopped while loading"), server.err());
       assertFalse(server.crashed());
+    }
+  }
+
+  private void named(String name) throws IOException {
+    Path model = folder.resolve("models").resolve(name).resolve("1");
+    Tiny.copyTo(model);
+    Path manifest = model.resolve("manifest.json");
+    String text =
+        Files.readString(manifest).replace("\"name\": \"tiny\"", "\"name\": \"" + name + "\"");
+    Files.writeString(manifest, text);
+    try {
+      byte[] digest =
+          MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
+      Files.writeString(model.resolve("manifest.sha256"), HexFormat.of().formatHex(digest) + "\n");
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError(e);
     }
   }
 
