@@ -15,11 +15,11 @@ from twinrank.training.transforms import (
     Elapsed,
     FrontGraph,
     HashBuckets,
-    HourOfDay,
     Log1p,
     Lookup,
     SequenceMask,
     Standardise,
+    TimePart,
     Vocabulary,
 )
 
@@ -77,7 +77,7 @@ def front(sizes: dict[str, int]) -> FrontGraph:
         (
             Lookup("user", "user", words["user"]),
             Lookup("country", "country", words["country"]),
-            HourOfDay("hour", "now"),
+            TimePart("hour", "now", "hour_of_day"),
             Bucketize("age", "age", (18, 25, 35, 45, 55, 65)),
             Lookup("history", "history", words["item"]),
             SequenceMask("history_mask", "history"),

@@ -14,11 +14,11 @@ from twinrank.training.transforms import (
     Elapsed,
     FrontGraph,
     HashBuckets,
-    HourOfDay,
     Lookup,
     SequenceMask,
     Standardise,
     State,
+    TimePart,
     Vocabulary,
 )
 
@@ -57,7 +57,7 @@ def front() -> FrontGraph:
         SCHEMA,
         (
             Lookup("user", "user", USERS),
-            HourOfDay("hour", "when"),
+            TimePart("hour", "when", "hour_of_day"),
             Standardise("income", "income", mean=0.5, scale=2.0),
             Lookup("history", "history_item", VOCABULARY),
             Elapsed("age", "when", "history_time", (1, 60_000, 3_600_000)),

@@ -132,8 +132,8 @@ def test_every_kind_can_be_written_with_every_key(kind: str) -> None:
         given |= {"mean": [0, 1.5], "scale": [1, 2]}
     rest = [
         {"kind": "hash", "name": "code", "feature": "code", "buckets": 5},
-        {"kind": "day_of_week", "name": "day", "feature": "day"},
-        {"kind": "day_of_week", "name": "days", "feature": "days"},
+        {"kind": "time_part", "name": "day", "feature": "day", "part": "day_of_week"},
+        {"kind": "time_part", "name": "days", "feature": "days", "part": "day_of_week"},
         {"kind": "state", "name": "size", "feature": "size"},
         {"kind": "vector", "name": "parts", "feature": "parts"},
     ]

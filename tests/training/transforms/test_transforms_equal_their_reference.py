@@ -25,11 +25,9 @@ from twinrank.training.transforms import (
     Clip,
     Cross,
     CyclicTime,
-    DayOfWeek,
     Elapsed,
     FrontGraph,
     HashBuckets,
-    HourOfDay,
     Log1p,
     Lookup,
     Number,
@@ -141,11 +139,11 @@ TRANSFORMS = (
     Log1p("sizes_l", "sizes"),
     Elapsed("seen_age", "now", "seen_at", (MIN, -1, 0, 1000, MAX)),
     Elapsed("item_age", "now", "made", (0, 86_400_000, MAX)),
-    HourOfDay("hour", "now"),
-    HourOfDay("made_hour", "made"),
-    HourOfDay("seen_hour", "seen_at"),
-    DayOfWeek("day", "now"),
-    DayOfWeek("made_day", "made"),
+    TimePart("hour", "now", "hour_of_day"),
+    TimePart("made_hour", "made", "hour_of_day"),
+    TimePart("seen_hour", "seen_at", "hour_of_day"),
+    TimePart("day", "now", "day_of_week"),
+    TimePart("made_day", "made", "day_of_week"),
     SequenceMask("seen_mask", "stars"),
     SequenceMask("tags_mask", "tags"),
     SequenceLength("seen_length", "seen"),
@@ -278,10 +276,6 @@ def core(transform: Any, values: list[Any]) -> Any:
         return bisect.bisect_right(transform.boundaries, values[0])
     if isinstance(transform, Elapsed):
         return bisect.bisect_right(transform.boundaries, min(MAX, max(MIN, values[0] - values[1])))
-    if isinstance(transform, HourOfDay):
-        return values[0] // 3_600_000 % 24
-    if isinstance(transform, DayOfWeek):
-        return (values[0] // 86_400_000 + 3) % 7
     if isinstance(transform, TimePart):
         return time_part(transform, values[0])
     number = float(values[0])
@@ -326,7 +320,7 @@ def cell(transform: Any, values: list[Any]) -> Any:
             row += 1
     if isinstance(transform, Number):
         return values[0]
-    if not isinstance(transform, HashBuckets | Cross | Elapsed | HourOfDay | DayOfWeek) and features[0].nonfinite:
+    if not isinstance(transform, HashBuckets | Cross | Elapsed | TimePart) and features[0].nonfinite:
         if math.isnan(values[0]):
             return 0.0 if number else row
         row += 1
@@ -477,7 +471,7 @@ def test_mix_is_the_published_splitmix64() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_hours_and_weekdays_are_the_calendars(seed: int) -> None:
     schema = Schema((Feature("t", "candidate", "timestamp"),))
-    front = FrontGraph(schema, [HourOfDay("hour", "t"), DayOfWeek("day", "t")])
+    front = FrontGraph(schema, [TimePart("hour", "t", "hour_of_day"), TimePart("day", "t", "day_of_week")])
     # Years 1 to 9999, so mostly before 1970.
     times = np.random.default_rng(seed).integers(-62_135_596_800_000, 253_402_300_799_999, size=(500, 1))
     encoded = front.encode({"candidate.i64": times})

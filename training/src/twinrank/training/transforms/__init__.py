@@ -14,7 +14,7 @@ from twinrank.training.transforms._observed import observed
 from twinrank.training.transforms._plain import Number, Vector
 from twinrank.training.transforms._scope import EncodedSpec, Transform
 from twinrank.training.transforms._sequence import SequenceLength, SequenceMask, State
-from twinrank.training.transforms._time import DayOfWeek, Elapsed, HourOfDay
+from twinrank.training.transforms._time import Elapsed
 from twinrank.training.transforms._vocabulary import Vocabulary
 from twinrank.training.transforms._yaml import read_front_yaml
 
@@ -23,12 +23,10 @@ __all__ = [
     "Clip",
     "Cross",
     "CyclicTime",
-    "DayOfWeek",
     "Elapsed",
     "EncodedSpec",
     "FrontGraph",
     "HashBuckets",
-    "HourOfDay",
     "Log1p",
     "Lookup",
     "Number",

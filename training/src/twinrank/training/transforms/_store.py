@@ -16,7 +16,7 @@ from twinrank.training.transforms._numeric import Bucketize, Clip, Log1p, Standa
 from twinrank.training.transforms._plain import Number, Vector
 from twinrank.training.transforms._scope import Transform
 from twinrank.training.transforms._sequence import SequenceLength, SequenceMask, State
-from twinrank.training.transforms._time import DayOfWeek, Elapsed, HourOfDay
+from twinrank.training.transforms._time import Elapsed
 from twinrank.training.transforms._vocabulary import Vocabulary
 
 _FORMAT = 1
@@ -27,10 +27,8 @@ _KINDS: dict[str, type[Any]] = {
         Clip,
         Cross,
         CyclicTime,
-        DayOfWeek,
         Elapsed,
         HashBuckets,
-        HourOfDay,
         Log1p,
         Lookup,
         Number,

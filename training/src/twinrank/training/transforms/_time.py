@@ -1,4 +1,4 @@
-"""Timestamps to rows, in exact integer arithmetic over the whole of int64."""
+"""The time between two timestamps to rows, in exact integer arithmetic over the whole of int64."""
 
 from __future__ import annotations
 
@@ -18,10 +18,6 @@ from twinrank.training.transforms._scope import (
     alignment_problems,
     input_problems,
 )
-
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
-_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 
 
 @dataclass(frozen=True)
@@ -62,69 +58,6 @@ class Elapsed:
         elapsed = _saturating_difference(scope.builder, *aligned.values)
         bucket = emit_buckets(scope, elapsed, self.boundaries, integers=True)
         return scope.rows(self.name, bucket, len(self.boundaries) + 1, aligned)
-
-
-@dataclass(frozen=True)
-class HourOfDay:
-    """The hour 0 to 23, UTC, also before 1970. Rows: missing, invalid (each only where `own_row`), then 24.
-
-    Attributes:
-        name: Name of the encoded tensor.
-        feature: A timestamp, scalar or list.
-    """
-
-    name: str
-    feature: str
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The feature read."""
-        return (self.feature,)
-
-    def problems(self, schema: Schema) -> Iterator[str]:
-        """Yields why it cannot run on this schema."""
-        yield from input_problems(schema, self.feature, ("timestamp",))
-
-    def emit(self, scope: Scope) -> Encoded:
-        """Writes Mod and Div of non-negative integers."""
-        aligned = scope.align(self.inputs)
-        return scope.rows(self.name, _part(scope.builder, aligned.values[0], _DAY_MS, _HOUR_MS), 24, aligned)
-
-
-@dataclass(frozen=True)
-class DayOfWeek:
-    """The weekday 0 (Monday) to 6, UTC, also before 1970. Rows: missing, invalid (where `own_row`), then 7.
-
-    Attributes:
-        name: Name of the encoded tensor.
-        feature: A timestamp, scalar or list.
-    """
-
-    name: str
-    feature: str
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The feature read."""
-        return (self.feature,)
-
-    def problems(self, schema: Schema) -> Iterator[str]:
-        """Yields why it cannot run on this schema."""
-        yield from input_problems(schema, self.feature, ("timestamp",))
-
-    def emit(self, scope: Scope) -> Encoded:
-        """Writes the day of the epoch's week, shifted to Monday."""
-        builder = scope.builder
-        aligned = scope.align(self.inputs)
-        day = _part(builder, aligned.values[0], 7 * _DAY_MS, _DAY_MS)
-        shifted = builder.op("Add", day, builder.constant(_EPOCH_WEEKDAY, np.int64))
-        return scope.rows(self.name, builder.op("Mod", shifted, builder.constant(7, np.int64)), 7, aligned)
-
-
-def _part(builder: GraphBuilder, time: str, cycle: int, unit: int) -> str:
-    # Mod takes the divisor's sign, so the remainder is never negative and Div's truncation is a floor.
-    within = builder.op("Mod", time, builder.constant(cycle, np.int64))
-    return builder.op("Div", within, builder.constant(unit, np.int64))
 
 
 def _saturating_difference(builder: GraphBuilder, now: str, then: str) -> str:

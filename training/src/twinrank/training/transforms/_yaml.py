@@ -21,7 +21,7 @@ from twinrank.training.transforms._plain import Number, Vector
 from twinrank.training.transforms._problems import front_problems
 from twinrank.training.transforms._scope import Transform
 from twinrank.training.transforms._sequence import SequenceLength, SequenceMask, State
-from twinrank.training.transforms._time import DayOfWeek, Elapsed, HourOfDay
+from twinrank.training.transforms._time import Elapsed
 from twinrank.training.transforms._vocabulary import Vocabulary
 
 KINDS: dict[str, type[Any]] = {
@@ -29,10 +29,8 @@ KINDS: dict[str, type[Any]] = {
     "clip": Clip,
     "cross": Cross,
     "cyclic_time": CyclicTime,
-    "day_of_week": DayOfWeek,
     "elapsed": Elapsed,
     "hash": HashBuckets,
-    "hour_of_day": HourOfDay,
     "log1p": Log1p,
     "lookup": Lookup,
     "number": Number,
