@@ -21,11 +21,13 @@ BUNDLE_CODES = (
     "graph_invalid",
     "graph_forbidden",
     "runtime_mismatch",
+    "memory_budget_exceeded",
     "session_failed",
     "goldens_invalid",
     "attestation_invalid",
     "host_class_mismatch",
     "golden_mismatch",
+    "incompatible_version",
 )
 _RANK = {code: rank for rank, code in enumerate(BUNDLE_CODES)}
 # A hostile file can hold a hundred thousand wrong places; nobody reads them, and listing them costs seconds.

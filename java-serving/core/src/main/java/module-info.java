@@ -1,8 +1,13 @@
 /** Opens twinrank bundles, proves them, and scores slates. */
+@SuppressWarnings("module") // the engine for newer JDKs is an artifact of its own
 module dev.twinrank.core {
   requires com.dynatrace.hash4j;
   requires com.fasterxml.jackson.core;
   requires com.microsoft.onnxruntime;
 
+  uses dev.twinrank.core.internal.engine.EngineProvider;
+
   exports dev.twinrank.core;
+  exports dev.twinrank.core.internal.engine to
+      dev.twinrank.ffm;
 }

@@ -19,6 +19,9 @@ SCORING_CODES: tuple[str, ...] = (
     "wrong_length",
     "too_many_candidates",
     "unseen_value",
+    "deadline_exceeded",
+    "cancelled",
+    "memory_exhausted",
     "scoring_failed",
 )
 """The codes a `ScoringError` may carry, in the order of tests/contract/codes.json."""

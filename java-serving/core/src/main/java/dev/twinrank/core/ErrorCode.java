@@ -79,6 +79,14 @@ public enum ErrorCode {
       "runtime_mismatch",
       "session",
       "this process runs another release of the runtime than the manifest names"),
+  /**
+   * The caller declared a budget of native memory, and this bundle does not fit into what is left
+   * of it.
+   */
+  MEMORY_BUDGET_EXCEEDED(
+      "memory_budget_exceeded",
+      "session",
+      "the caller declared a budget of native memory, and this bundle does not fit into what is left of it"),
   /** The runtime refused the graph. */
   SESSION_FAILED("session_failed", "session", "the runtime refused the graph"),
   /** The golden files contradict the contract or the manifest. */
@@ -102,6 +110,14 @@ public enum ErrorCode {
       "golden_mismatch",
       "goldens",
       "a golden gave other tensors, bits, order or another error code"),
+  /**
+   * The version's required features, their types or its heads differ from those of the version that
+   * it would replace.
+   */
+  INCOMPATIBLE_VERSION(
+      "incompatible_version",
+      "activation",
+      "the version's required features, their types or its heads differ from those of the version that it would replace"),
   /** The body is not the JSON text that the contract allows. */
   INVALID_JSON("invalid_json", 400, "the body is not the JSON text that the contract allows"),
   /** The JSON has not the shape of a request. */
@@ -131,6 +147,16 @@ public enum ErrorCode {
       "unseen_value",
       400,
       "a value that the vocabulary does not hold, for a feature whose policy refuses such"),
+  /** The caller's deadline passed before the scores were there. */
+  DEADLINE_EXCEEDED(
+      "deadline_exceeded", 504, "the caller's deadline passed before the scores were there"),
+  /** The caller cancelled the request. */
+  CANCELLED("cancelled", 499, "the caller cancelled the request"),
+  /** Scoring this slate would exceed the declared budget of native memory. */
+  MEMORY_EXHAUSTED(
+      "memory_exhausted",
+      503,
+      "scoring this slate would exceed the declared budget of native memory"),
   /** The runtime failed on a valid request. */
   SCORING_FAILED("scoring_failed", 500, "the runtime failed on a valid request");
 

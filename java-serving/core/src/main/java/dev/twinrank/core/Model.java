@@ -1,7 +1,7 @@
 package dev.twinrank.core;
 
 import dev.twinrank.core.internal.bundle.OpenedBundle;
-import dev.twinrank.core.internal.onnx.GraphFailure;
+import dev.twinrank.core.internal.engine.GraphFailure;
 import dev.twinrank.core.internal.pack.Refusals;
 import dev.twinrank.core.internal.rank.Columns;
 import dev.twinrank.core.internal.rank.Order;
@@ -137,7 +137,7 @@ public final class Model implements AutoCloseable {
       throw Refusals.tooMany(maxCandidates());
     }
     try {
-      ByteBuffer[] outputs = bundle.session().run(request.slate());
+      ByteBuffer[] outputs = bundle.session().run(request.slate(), null);
       int columns = heads().size() + 1;
       for (int i = columns; i < outputs.length; i++) {
         bundle.plan().unseen().get(i - columns).check(outputs[i]);

@@ -1,7 +1,7 @@
 package dev.twinrank.core;
 
+import dev.twinrank.core.internal.onnx.Engines;
 import dev.twinrank.core.internal.onnx.HostClass;
-import dev.twinrank.core.internal.onnx.OrtHost;
 
 /**
  * Facts about the runtime of this process. Thread-safe.
@@ -27,6 +27,6 @@ public final class Runtimes {
    * @throws IllegalStateException if the runtime cannot be loaded
    */
   public static String runtime() {
-    return "onnxruntime " + OrtHost.release();
+    return "onnxruntime " + Engines.get().release();
   }
 }

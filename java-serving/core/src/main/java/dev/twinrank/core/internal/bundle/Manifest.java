@@ -2,8 +2,8 @@ package dev.twinrank.core.internal.bundle;
 
 import dev.twinrank.core.Head;
 import dev.twinrank.core.Verification.Allowed;
+import dev.twinrank.core.internal.engine.SessionSettings;
 import dev.twinrank.core.internal.onnx.Output;
-import dev.twinrank.core.internal.onnx.SessionSettings;
 import dev.twinrank.core.internal.pack.PackPlan;
 import java.util.List;
 import java.util.Map;

@@ -5,9 +5,9 @@ import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.Head;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.Verification;
-import dev.twinrank.core.internal.onnx.GraphFailure;
+import dev.twinrank.core.internal.engine.GraphFailure;
+import dev.twinrank.core.internal.onnx.Engines;
 import dev.twinrank.core.internal.onnx.GraphSession;
-import dev.twinrank.core.internal.onnx.OrtHost;
 import dev.twinrank.core.internal.onnx.Output;
 import dev.twinrank.core.internal.pack.Block;
 import dev.twinrank.core.internal.pack.PackPlan;
@@ -74,7 +74,7 @@ public record OpenedBundle(
               proof.hostClass(),
               manifest.hostClass(),
               goldens.size(),
-              "onnxruntime " + OrtHost.release(),
+              "onnxruntime " + Engines.get().release(),
               proof.attested(),
               signature.state(),
               signature.detail(),
@@ -117,14 +117,14 @@ public record OpenedBundle(
 
   private static GraphSession session(Path root, Manifest manifest, BundleFiles files) {
     Findings found = new Findings(root);
-    if (!manifest.release().equals(OrtHost.release())) {
+    if (!manifest.release().equals(Engines.get().release())) {
       throw found.fatal(
           ErrorCode.RUNTIME_MISMATCH,
           Paths.MANIFEST + "#/runtime/release",
           "is "
               + manifest.release()
               + ", but this process runs "
-              + OrtHost.release()
+              + Engines.get().release()
               + "; run that release, or export the model again",
           null);
     }

@@ -2,7 +2,7 @@ package dev.twinrank.core.internal.bundle;
 
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.ScoringException;
-import dev.twinrank.core.internal.onnx.GraphFailure;
+import dev.twinrank.core.internal.engine.GraphFailure;
 import dev.twinrank.core.internal.onnx.GraphSession;
 import dev.twinrank.core.internal.pack.Block;
 import dev.twinrank.core.internal.pack.Slate;
@@ -70,7 +70,7 @@ final class Replay {
   private Optional<String> outputs(Golden golden, Slate slate, Expectation attested) {
     ByteBuffer[] actual;
     try {
-      actual = session.run(slate);
+      actual = session.run(slate, null);
       checkUnseen(actual);
     } catch (GraphFailure e) {
       return Optional.of("cannot be run: " + e.getMessage());

@@ -1,52 +1,39 @@
 package dev.twinrank.core.internal.onnx;
 
-import ai.onnxruntime.OnnxTensor;
-import ai.onnxruntime.OrtEnvironment;
-import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtSession;
-import ai.onnxruntime.OrtSession.SessionOptions;
+import dev.twinrank.core.internal.engine.GraphFailure;
+import dev.twinrank.core.internal.engine.NativeGraph;
+import dev.twinrank.core.internal.engine.SessionSettings;
+import dev.twinrank.core.internal.engine.Workspace;
+import dev.twinrank.core.internal.life.Users;
 import dev.twinrank.core.internal.pack.Block;
 import dev.twinrank.core.internal.pack.Slate;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
  * A graph that is ready to run. Thread-safe.
  *
- * <p>Closing a session of ONNX Runtime while it runs crashes the process, so runs hold a read lock
- * and closing takes the write lock.
+ * <p>Closing a session of ONNX Runtime while it runs crashes the process, so every run is a user of
+ * the session, and the last user frees it.
  */
 public final class GraphSession implements AutoCloseable {
-  private static final String EXTERNAL_DATA_FOLDER =
-      "session.model_external_initializers_file_folder_path";
+  private static final String CLOSED = "this model is closed; open it again to score";
 
-  private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
-  private final OrtEnvironment environment;
-  private final SessionOptions options;
-  private final OrtSession session;
-  private final List<Block> blocks;
-  private final List<Output> outputs;
+  private final NativeGraph graph;
+  private final int outputs;
+  private final Users users;
   private final BlockingQueue<Workspace> idle =
       new ArrayBlockingQueue<>(2 * Runtime.getRuntime().availableProcessors());
-  private boolean closed;
 
-  private GraphSession(
-      OrtEnvironment environment,
-      SessionOptions options,
-      OrtSession session,
-      List<Block> blocks,
-      List<Output> outputs) {
-    this.environment = environment;
-    this.options = options;
-    this.session = session;
-    this.blocks = List.copyOf(blocks);
-    this.outputs = List.copyOf(outputs);
+  private GraphSession(NativeGraph graph, int outputs) {
+    this.graph = graph;
+    this.outputs = outputs;
+    this.users = new Users(this::free);
   }
 
   /**
@@ -59,89 +46,126 @@ public final class GraphSession implements AutoCloseable {
   public static GraphSession create(
       byte[] model, Path folder, SessionSettings settings, List<Block> blocks, List<Output> outputs)
       throws GraphFailure {
-    OrtEnvironment environment = OrtHost.get().environment();
-    SessionOptions options;
-    try {
-      options = settings.toOptions();
-    } catch (OrtException e) {
-      throw new GraphFailure(e);
-    }
-    try {
-      options.addConfigEntry(EXTERNAL_DATA_FOLDER, folder.toAbsolutePath().toString());
-      OrtSession session = environment.createSession(model, options);
-      return new GraphSession(environment, options, session, blocks, outputs);
-    } catch (OrtException | RuntimeException e) {
-      options.close();
-      throw new GraphFailure(e);
-    }
+    return new GraphSession(
+        Engines.get()
+            .load(
+                model,
+                folder,
+                settings,
+                blocks.stream().map(Block::spec).toList(),
+                outputs.stream().map(Output::spec).toList()),
+        outputs.size());
   }
 
   /**
    * Runs the graph on a slate; on one of no candidates it does not run, and every output is empty.
    *
+   * @param stop what can end the run, or null
    * @return the values of each output, little-endian, in the order of the outputs
    * @throws GraphFailure if the runtime fails
    * @throws IllegalStateException if this session is closed
    */
-  public ByteBuffer[] run(Slate slate) throws GraphFailure {
-    lock.readLock().lock();
+  public ByteBuffer[] run(Slate slate, Workspace.Stop stop) throws GraphFailure {
+    if (slate.candidates() == 0) {
+      if (users.isRetired()) {
+        throw new IllegalStateException(CLOSED);
+      }
+      return none();
+    }
+    Workspace workspace = take();
     try {
-      if (closed) {
-        throw new IllegalStateException("this model is closed; open it again to score");
+      workspace.resize(slate.candidates());
+      for (int i = 0; i < slate.blocks().size(); i++) {
+        ByteBuffer values = slate.blocks().get(i);
+        ByteBuffer input = workspace.input(i);
+        if (values.limit() != input.limit()) {
+          throw new GraphFailure(
+              "input "
+                  + i
+                  + " has "
+                  + values.limit()
+                  + " bytes instead of the "
+                  + input.limit()
+                  + " of "
+                  + slate.candidates()
+                  + " candidates");
+        }
+        input.put(0, values, 0, values.limit());
       }
-      if (slate.candidates() == 0) {
-        ByteBuffer[] none = new ByteBuffer[outputs.size()];
-        Arrays.fill(none, ByteBuffer.allocate(0));
-        return none;
-      }
-      Workspace workspace = idle.poll();
-      if (workspace == null) {
-        workspace = new Workspace(environment, blocks, outputs);
-      }
-      ByteBuffer[] results = run(workspace, slate);
-      giveBack(workspace);
-      return results;
+      run(workspace, stop);
+      return results(workspace);
     } finally {
-      lock.readLock().unlock();
+      give(workspace);
     }
   }
 
-  @SuppressWarnings("ReturnValueIgnored") // a full queue leaves the workspace to the collector
-  private void giveBack(Workspace workspace) {
-    idle.offer(workspace);
+  /** Returns the outputs of a slate of no candidates. */
+  public ByteBuffer[] none() {
+    ByteBuffer[] none = new ByteBuffer[outputs];
+    Arrays.fill(none, ByteBuffer.allocate(0));
+    return none;
   }
 
-  private ByteBuffer[] run(Workspace workspace, Slate slate) throws GraphFailure {
-    Map<String, OnnxTensor> inputs = Map.of();
-    Map<String, OnnxTensor> results = Map.of();
-    try {
-      inputs = workspace.inputs(slate);
-      results = workspace.outputs(slate.candidates());
-      session.run(inputs, results).close();
-      return workspace.results();
-    } catch (OrtException e) {
-      throw new GraphFailure(e);
-    } finally {
-      Workspace.close(results);
-      Workspace.close(inputs);
+  /** Returns a workspace that nobody else has; the caller gives it back with {@link #give}. */
+  public Workspace take() {
+    Workspace workspace = idle.poll();
+    return workspace == null ? graph.workspace() : workspace;
+  }
+
+  /** Takes a workspace back; one that finds no place is closed. */
+  public void give(Workspace workspace) {
+    if (users.isRetired() || !idle.offer(workspace)) {
+      workspace.close();
+    } else if (users.isRetired()) {
+      drain();
     }
+  }
+
+  /**
+   * Runs a workspace whose inputs are written.
+   *
+   * @throws GraphFailure if the runtime fails, or was stopped
+   * @throws IllegalStateException if this session is closed
+   */
+  public void run(Workspace workspace, Workspace.Stop stop) throws GraphFailure {
+    if (!users.enter()) {
+      throw new IllegalStateException(CLOSED);
+    }
+    try {
+      workspace.run(stop);
+    } finally {
+      users.leave();
+    }
+  }
+
+  /** Returns a copy on the heap of what a run has left in the memory of the outputs. */
+  public ByteBuffer[] results(Workspace workspace) {
+    ByteBuffer[] results = new ByteBuffer[outputs];
+    for (int i = 0; i < results.length; i++) {
+      ByteBuffer memory = workspace.output(i);
+      results[i] =
+          ByteBuffer.allocate(memory.limit())
+              .order(ByteOrder.LITTLE_ENDIAN)
+              .put(0, memory, 0, memory.limit());
+    }
+    return results;
   }
 
   /** Waits for running calls, then frees the session. Idempotent. */
   @Override
   public void close() {
-    lock.writeLock().lock();
-    try {
-      if (!closed) {
-        closed = true;
-        idle.clear();
-        session.close();
-        options.close();
-      }
-    } catch (OrtException e) {
-      throw new IllegalStateException("ONNX Runtime could not close a session", e);
-    } finally {
-      lock.writeLock().unlock();
+    users.retire();
+    users.awaitFreed();
+  }
+
+  private void free() {
+    drain();
+    graph.close();
+  }
+
+  private void drain() {
+    for (Workspace each = idle.poll(); each != null; each = idle.poll()) {
+      each.close();
     }
   }
 }

@@ -1,22 +1,23 @@
 package dev.twinrank.core.internal.onnx;
 
-import ai.onnxruntime.OnnxJavaType;
-import ai.onnxruntime.OnnxTensor;
-import ai.onnxruntime.OnnxValue;
-import ai.onnxruntime.OrtEnvironment;
-import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtSession;
-import ai.onnxruntime.OrtSession.SessionOptions;
+import dev.twinrank.core.DType;
 import dev.twinrank.core.internal.Sha256;
+import dev.twinrank.core.internal.engine.GraphFailure;
+import dev.twinrank.core.internal.engine.NativeGraph;
+import dev.twinrank.core.internal.engine.SessionSettings;
+import dev.twinrank.core.internal.engine.TensorSpec;
+import dev.twinrank.core.internal.engine.Workspace;
+import dev.twinrank.core.internal.proto.ModelWalk;
 import dev.twinrank.core.internal.proto.Tensor;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.HexFormat;
-import java.util.Map;
+import java.util.List;
 
 /** The class of this host: what its kernels answer to the canary. Thread-safe. */
 public final class HostClass {
@@ -32,7 +33,7 @@ public final class HostClass {
    * @throws IllegalStateException if the runtime cannot be loaded or the canary cannot be run
    */
   public static String get() {
-    OrtHost.get();
+    Engines.get();
     try {
       return Holder.INSTANCE;
     } catch (LinkageError e) {
@@ -42,26 +43,23 @@ public final class HostClass {
   }
 
   private static String measure() {
+    byte[] model = resource("canary.onnx");
     Tensor input = Tensor.read(resource("canary_input_0.pb"));
-    OrtEnvironment environment = OrtHost.get().environment();
-    ByteBuffer memory =
-        ByteBuffer.allocateDirect(input.data().remaining())
-            .order(ByteOrder.nativeOrder())
-            .put(input.data().duplicate())
-            .flip();
-    long[] shape = input.shape().stream().mapToLong(Long::longValue).toArray();
-    try (SessionOptions options = SessionSettings.standard().toOptions();
-        OrtSession session = environment.createSession(resource("canary.onnx"), options);
-        OnnxTensor x = OnnxTensor.createTensor(environment, memory, shape, OnnxJavaType.FLOAT);
-        OrtSession.Result result = session.run(Map.of(input.name(), x))) {
+    List<TensorSpec> inputs = List.of(new TensorSpec(input.name(), input.dtype(), input.shape()));
+    List<TensorSpec> outputs = ModelWalk.outputs(model);
+    try (NativeGraph graph =
+            Engines.get().load(model, Path.of(""), SessionSettings.standard(), inputs, outputs);
+        Workspace workspace = graph.workspace()) {
+      workspace.resize(1);
+      workspace.input(0).put(0, input.data(), 0, input.data().limit());
+      workspace.run(null);
       MessageDigest digest = Sha256.start();
-      for (Map.Entry<String, OnnxValue> output : result) {
-        OnnxTensor tensor = (OnnxTensor) output.getValue();
-        boolean wide = tensor.getInfo().type == OnnxJavaType.DOUBLE;
-        add(digest, output.getKey(), wide, tensor.getByteBuffer());
+      for (int i = 0; i < outputs.size(); i++) {
+        boolean wide = outputs.get(i).dtype() == DType.FLOAT64;
+        add(digest, outputs.get(i).name(), wide, workspace.output(i));
       }
       return HexFormat.of().formatHex(digest.digest());
-    } catch (OrtException e) {
+    } catch (GraphFailure e) {
       throw new IllegalStateException("the canary could not be run: " + e.getMessage(), e);
     }
   }

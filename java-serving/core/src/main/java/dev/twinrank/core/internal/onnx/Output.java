@@ -2,7 +2,9 @@ package dev.twinrank.core.internal.onnx;
 
 import dev.twinrank.core.DType;
 import dev.twinrank.core.Placement;
+import dev.twinrank.core.internal.engine.TensorSpec;
 import dev.twinrank.core.internal.pack.UnseenOutput;
+import java.util.Arrays;
 
 /**
  * One output of a graph.
@@ -22,6 +24,11 @@ public record Output(String name, DType dtype, Placement placement, int width) {
   /** Returns the output of a graph's counts of unseen values. */
   public static Output of(UnseenOutput unseen) {
     return new Output(unseen.name(), DType.INT64, unseen.placement(), unseen.features().size());
+  }
+
+  /** Returns the output as a tensor of the graph. */
+  public TensorSpec spec() {
+    return new TensorSpec(name, dtype, Arrays.stream(shape(-1)).boxed().toList());
   }
 
   /**

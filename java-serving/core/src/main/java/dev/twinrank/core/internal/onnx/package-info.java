@@ -1,2 +1,2 @@
-/** The only place that speaks to ONNX Runtime. */
+/** Sessions: which engine runs them, who may use them, and what this host computes. */
 package dev.twinrank.core.internal.onnx;

@@ -2,6 +2,8 @@ package dev.twinrank.core.internal.pack;
 
 import dev.twinrank.core.DType;
 import dev.twinrank.core.Placement;
+import dev.twinrank.core.internal.engine.TensorSpec;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -30,6 +32,11 @@ public record Block(
   /** Returns the tensor's shape: {@code [rows, width]} or {@code [rows, positions, width]}. */
   public long[] shape(long rows) {
     return positions == 0 ? new long[] {rows, width} : new long[] {rows, positions, width};
+  }
+
+  /** Returns the block as a tensor of the graph. */
+  public TensorSpec spec() {
+    return new TensorSpec(name, dtype, Arrays.stream(declaredShape()).boxed().toList());
   }
 
   /** Returns the shape as the manifest writes it: −1 stands for the number of candidates. */

@@ -1,6 +1,7 @@
 package dev.twinrank.core.internal.proto;
 
 import dev.twinrank.core.ErrorCode;
+import dev.twinrank.core.internal.engine.TensorSpec;
 import dev.twinrank.core.internal.json.Quote;
 import dev.twinrank.core.internal.proto.GraphRules.Signature;
 import java.nio.ByteBuffer;
@@ -65,6 +66,23 @@ public final class ModelWalk {
     } catch (InvalidProto e) {
       walk.invalid("", "is no ONNX model: " + e.getMessage());
     }
+  }
+
+  /**
+   * Returns what the outputs of a model that ships with the core are.
+   *
+   * @throws InvalidProto if it is no ONNX model
+   */
+  public static List<TensorSpec> outputs(byte[] model) {
+    ModelWalk walk = new ModelWalk(null, (code, where, detail) -> {});
+    Message graph = Message.read("ModelProto", ByteBuffer.wrap(model)).message("graph");
+    List<TensorSpec> outputs = new ArrayList<>();
+    for (Message value : graph.messages("output")) {
+      Signature signature = walk.signature(value);
+      outputs.add(
+          new TensorSpec(signature.name(), OnnxTypes.dtype(signature.type()), signature.shape()));
+    }
+    return outputs;
   }
 
   private void invalid(String where, String detail) {

@@ -1,4 +1,4 @@
-package dev.twinrank.core.internal.onnx;
+package dev.twinrank.core.internal.jni;
 
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,4 +1,4 @@
-package dev.twinrank.core.internal.onnx;
+package dev.twinrank.core.internal.jni;
 
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtLoggingLevel;
@@ -15,7 +15,7 @@ import java.nio.ByteOrder;
  * ended. The reference is taken through private names of the release that is pinned; if they are
  * gone, nothing is opened.
  */
-public final class OrtHost {
+final class OrtHost {
   private final OrtEnvironment environment;
 
   private OrtHost(OrtEnvironment environment) {
@@ -43,11 +43,6 @@ public final class OrtHost {
 
   OrtEnvironment environment() {
     return environment;
-  }
-
-  /** Returns the release of the native library, for example {@code 1.29.0}. */
-  public static String release() {
-    return get().environment.getVersion();
   }
 
   private static OrtHost start() {

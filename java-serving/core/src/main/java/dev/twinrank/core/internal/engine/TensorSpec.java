@@ -1,0 +1,45 @@
+package dev.twinrank.core.internal.engine;
+
+import dev.twinrank.core.DType;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * One input or output of a graph.
+ *
+ * @param name its name in the graph
+ * @param dtype int64, float32 or float64
+ * @param dims the lengths of its axes, −1 where that is the number of candidates
+ */
+public record TensorSpec(String name, DType dtype, List<Long> dims) {
+  private static final long CANDIDATES = -1;
+
+  /** Copies the axes. */
+  public TensorSpec {
+    Objects.requireNonNull(name, "name");
+    Objects.requireNonNull(dtype, "dtype");
+    dims = List.copyOf(dims);
+  }
+
+  /** Returns the tensor's shape for a number of candidates. */
+  public long[] shape(int candidates) {
+    long[] shape = new long[dims.size()];
+    for (int i = 0; i < shape.length; i++) {
+      shape[i] = dims.get(i) == CANDIDATES ? candidates : dims.get(i);
+    }
+    return shape;
+  }
+
+  /**
+   * Returns how many bytes its values take for a number of candidates.
+   *
+   * @throws ArithmeticException if a long cannot hold it
+   */
+  public long bytes(int candidates) {
+    long bytes = dtype.width();
+    for (int i = 0; i < dims.size(); i++) {
+      bytes = Math.multiplyExact(bytes, dims.get(i) == CANDIDATES ? candidates : dims.get(i));
+    }
+    return bytes;
+  }
+}

@@ -1,0 +1,2 @@
+/** Who may still use what, and when it may be freed. */
+package dev.twinrank.core.internal.life;
