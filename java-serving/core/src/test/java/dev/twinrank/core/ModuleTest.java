@@ -29,7 +29,8 @@ class ModuleTest {
     assertEquals(
         List.of(
             "module dev.twinrank.core",
-            "exports [dev.twinrank.core]",
+            "exports [dev.twinrank.core, dev.twinrank.core.internal.engine to"
+                + " [dev.twinrank.ffm]]",
             "internals closed",
             "ranked 2"),
         run("--module-path", modules, "--add-modules", "dev.twinrank.core"));
