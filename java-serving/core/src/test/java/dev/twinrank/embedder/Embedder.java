@@ -13,7 +13,9 @@ final class Embedder {
   public static void main(String[] args) throws ReflectiveOperationException {
     Module module = Model.class.getModule();
     System.out.println("module " + module.getName());
-    System.out.println("exports " + module.getDescriptor().exports());
+    System.out.println(
+        "exports "
+            + module.getDescriptor().exports().stream().map(Object::toString).sorted().toList());
     System.out.println(
         "internals "
             + (module.isExported("dev.twinrank.core.internal.pack", Embedder.class.getModule())
