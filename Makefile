@@ -28,8 +28,7 @@ demo: tools env jar ## train on ML-100K, export, serve in Java, rank for a real 
 
 .PHONY: test
 test: tools env jar ## every test that needs Python, JDK 17 and Maven only (15 minutes)
-	$(BIN)/pytest -m "not ci"
-	tools/maven.sh verify
+	tools/test.sh
 
 # ---- larger tiers
 
