@@ -44,6 +44,7 @@ final class Replies {
           json.writeStringField("runtime", Runtimes.runtime());
           json.writeStringField("host_class", Runtimes.hostClass());
           json.writeObjectFieldStart("facts");
+          json.writeStringField("engine", Runtimes.engine());
           json.writeStringField("java", Runtime.version().toString());
           json.writeStringField("vm", System.getProperty("java.vm.name"));
           json.writeStringField("vendor", System.getProperty("java.vendor"));

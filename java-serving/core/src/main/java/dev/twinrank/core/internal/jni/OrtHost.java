@@ -2,6 +2,7 @@ package dev.twinrank.core.internal.jni;
 
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtLoggingLevel;
+import dev.twinrank.core.internal.engine.RoomyThread;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.nio.ByteOrder;

@@ -1,4 +1,4 @@
-package dev.twinrank.core.internal.jni;
+package dev.twinrank.core.internal.engine;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -8,14 +8,14 @@ import java.util.concurrent.CompletionException;
 import java.util.function.Supplier;
 
 /**
- * Calls something on a thread whose stack is deep enough for ONNX Runtime to start on.
+ * Calls something on a thread whose stack is deep enough for ONNX Runtime to start on. Thread-safe.
  *
  * <p>While it creates its environment, ONNX Runtime 1.29.0 matches the process's whole command line
  * with a recursive {@code std::regex}, at about 300 bytes of native stack a character (measured). A
  * class path of 4,000 characters, which is some forty jars, overflows a thread of 1 MiB, the JVM's
  * default, and the process dies of SIGSEGV without a word.
  */
-final class RoomyThread {
+public final class RoomyThread {
   private static final Path COMMAND_LINE = Path.of("/proc/self/cmdline");
   private static final long USUAL_STACK = 1 << 20;
   private static final long STACK_A_CHARACTER = 512;
@@ -23,7 +23,7 @@ final class RoomyThread {
   private RoomyThread() {}
 
   /** Returns what the call returns, or throws the unchecked exception or error that it throws. */
-  static <T> T call(Supplier<T> call) {
+  public static <T> T call(Supplier<T> call) {
     CompletableFuture<T> result = new CompletableFuture<>();
     Thread thread =
         new Thread(
