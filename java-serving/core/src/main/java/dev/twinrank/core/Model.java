@@ -2,7 +2,11 @@ package dev.twinrank.core;
 
 import dev.twinrank.core.internal.bundle.OpenedBundle;
 import dev.twinrank.core.internal.engine.GraphFailure;
+import dev.twinrank.core.internal.engine.Workspace;
+import dev.twinrank.core.internal.onnx.GraphSession;
+import dev.twinrank.core.internal.pack.Counts;
 import dev.twinrank.core.internal.pack.Refusals;
+import dev.twinrank.core.internal.pack.Slate;
 import dev.twinrank.core.internal.rank.Columns;
 import dev.twinrank.core.internal.rank.Order;
 import java.nio.ByteBuffer;
@@ -30,10 +34,18 @@ public final class Model implements AutoCloseable {
 
   private final OpenedBundle bundle;
   private final OptionalLong version;
+  private final Observation observation;
 
-  private Model(OpenedBundle bundle, OptionalLong version) {
+  private Model(OpenedBundle bundle, OptionalLong version, List<ScoringListener> listeners) {
     this.bundle = bundle;
     this.version = version;
+    this.observation = observation(listeners);
+  }
+
+  private Observation observation(List<ScoringListener> listeners) {
+    List<Head> outputs = new ArrayList<>(bundle.heads());
+    outputs.add(bundle.score());
+    return new Observation(bundle.name(), version, bundle.digest(), schema(), outputs, listeners);
   }
 
   /**
@@ -61,7 +73,7 @@ public final class Model implements AutoCloseable {
         name != null && VERSION.matcher(name.toString()).matches()
             ? OptionalLong.of(Long.parseLong(name.toString()))
             : OptionalLong.empty();
-    return new Model(OpenedBundle.open(bundle, options), version);
+    return new Model(OpenedBundle.open(bundle, options), version, options.listeners());
   }
 
   /** Returns the model's name, from the manifest. */
@@ -106,7 +118,7 @@ public final class Model implements AutoCloseable {
 
   /** Returns a builder of requests from typed values. */
   public RankRequest.Builder request() {
-    return new RankRequest.Builder(bundle.plan(), bundle.maxCandidates());
+    return new RankRequest.Builder(bundle.plan(), bundle.maxCandidates(), observation);
   }
 
   /**
@@ -117,7 +129,22 @@ public final class Model implements AutoCloseable {
    *     answer, but a departure from JSON anywhere comes first
    */
   public RankRequest parse(byte[] json) {
-    return new RankRequest(bundle.plan(), bundle.reader().read(json));
+    return parse(json, observation);
+  }
+
+  private RankRequest parse(byte[] json, Observation watch) {
+    Counts counts = new Counts(bundle.plan());
+    Stages stages = watch.stages();
+    stages.begin();
+    try {
+      Slate slate = bundle.reader().read(json, counts);
+      stages.pack();
+      return new RankRequest(bundle.plan(), slate, counts, stages.packNanos());
+    } catch (ScoringException e) {
+      stages.pack();
+      watch.refused(counts, counts.candidates(), e, stages);
+      throw e;
+    }
   }
 
   /**
@@ -129,30 +156,87 @@ public final class Model implements AutoCloseable {
    * @throws IllegalStateException if this model is closed
    */
   public Scores score(RankRequest request) {
+    Stages stages = observation.stages();
+    Scores scores = run(request, observation, stages);
+    observation.answered(request.counts(), request.candidates(), stages);
+    return scores;
+  }
+
+  private Scores run(RankRequest request, Observation watch, Stages stages) {
     if (request.plan() != bundle.plan() && !request.plan().schema().equals(schema())) {
       throw new IllegalArgumentException(
           "the request was made for a model with another schema; make it with this one");
     }
-    if (request.candidates() > maxCandidates()) {
-      throw Refusals.tooMany(maxCandidates());
-    }
+    stages.packed(request.packNanos());
     try {
-      ByteBuffer[] outputs = bundle.session().run(request.slate(), null);
-      int columns = heads().size() + 1;
-      for (int i = columns; i < outputs.length; i++) {
-        bundle.plan().unseen().get(i - columns).check(outputs[i]);
+      if (request.candidates() > maxCandidates()) {
+        throw Refusals.tooMany(maxCandidates());
       }
-      return new Scores(request.candidates(), heads(), score(), Arrays.copyOf(outputs, columns));
+      return new Scores(
+          request.candidates(), heads(), score(), outputs(request.slate(), watch, stages));
+    } catch (ScoringException e) {
+      watch.refused(request.counts(), request.candidates(), e, stages);
+      throw e;
+    }
+  }
+
+  /** Returns a column a head, the score's last. */
+  private ByteBuffer[] outputs(Slate slate, Observation watch, Stages stages) {
+    GraphSession session = bundle.session();
+    int columns = heads().size() + 1;
+    ByteBuffer[] outputs;
+    try {
+      if (slate.candidates() == 0) {
+        outputs = session.run(slate, null);
+      } else {
+        outputs = run(session, slate, stages);
+      }
     } catch (GraphFailure e) {
       throw new ScoringException(
           ErrorCode.SCORING_FAILED,
           "the runtime failed on a valid request of "
-              + request.candidates()
+              + slate.candidates()
               + " candidates: "
               + e.getMessage(),
           Optional.empty(),
           OptionalInt.empty(),
           e);
+    }
+    checkUnseen(outputs, columns, watch);
+    for (int i = 0; i < columns; i++) {
+      watch.values(i, outputs[i]);
+    }
+    return Arrays.copyOf(outputs, columns);
+  }
+
+  private static ByteBuffer[] run(GraphSession session, Slate slate, Stages stages)
+      throws GraphFailure {
+    Workspace workspace = session.take();
+    try {
+      stages.begin();
+      session.fill(workspace, slate);
+      stages.pack();
+      try {
+        session.run(workspace, null);
+      } finally {
+        stages.run();
+      }
+      return session.results(workspace);
+    } finally {
+      session.give(workspace);
+    }
+  }
+
+  private void checkUnseen(ByteBuffer[] outputs, int first, Observation watch) {
+    try {
+      for (int i = first; i < outputs.length; i++) {
+        bundle.plan().unseen().get(i - first).check(outputs[i]);
+      }
+    } catch (ScoringException e) {
+      for (int i = first; i < outputs.length; i++) {
+        watch.unseen(i - first, outputs[i]);
+      }
+      throw e;
     }
   }
 
@@ -165,7 +249,13 @@ public final class Model implements AutoCloseable {
    * @throws IllegalStateException if this model is closed
    */
   public Ranking rank(RankRequest request) {
-    Scores scores = score(request);
+    return rank(request, observation);
+  }
+
+  private Ranking rank(RankRequest request, Observation watch) {
+    Stages stages = watch.stages();
+    Scores scores = run(request, watch, stages);
+    stages.begin();
     Order order = Order.of(Columns.values(scores.scores(), score().dtype()));
     List<Ranking.Entry> entries = new ArrayList<>();
     for (int place = 0; place < Math.min(order.size(), request.k().orElse(order.size())); place++) {
@@ -176,7 +266,18 @@ public final class Model implements AutoCloseable {
     for (int place = 0; place < order.droppedSize(); place++) {
       dropped.add(new Ranking.Dropped(order.droppedAt(place), NAN_SCORE));
     }
-    return new Ranking(entries, dropped, scores);
+    Ranking ranking = new Ranking(entries, dropped, scores);
+    stages.order();
+    watch.answered(request.counts(), request.candidates(), stages);
+    return ranking;
+  }
+
+  /**
+   * Returns what was counted since this model was opened; also after it was closed. Cheap enough to
+   * be asked every second.
+   */
+  public Statistics statistics() {
+    return observation.snapshot();
   }
 
   /** Waits for running calls, then releases native memory. Idempotent. */

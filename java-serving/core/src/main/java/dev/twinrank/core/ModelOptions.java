@@ -1,5 +1,8 @@
 package dev.twinrank.core;
 
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -8,10 +11,16 @@ import java.util.Objects;
  * @param require how much a bundle must prove before it may serve
  * @param signature whether it must be signed, and by whom
  * @param installation whether a record of an earlier verification spares reading external weights
+ * @param warmUp how much is scored before the model is handed out
+ * @param listeners who hears of every request, in the order in which they are called
  * @since 0.1
  */
 public record ModelOptions(
-    Require require, SignaturePolicy signature, InstallationPolicy installation) {
+    Require require,
+    SignaturePolicy signature,
+    InstallationPolicy installation,
+    WarmUp warmUp,
+    List<ScoringListener> listeners) {
 
   /**
    * How much a bundle must prove before it may serve. Immutable and thread-safe.
@@ -66,16 +75,48 @@ public record ModelOptions(
     }
   }
 
-  /** Refuses nulls. */
+  /**
+   * How much is scored before a model is handed out, so that the first request meets code that is
+   * compiled and memory that has its size. The requests of the goldens go the way that callers'
+   * requests go; statistics and listeners do not see them. An answer that is not the golden's is
+   * {@code golden_mismatch}. Immutable and thread-safe.
+   *
+   * @param rounds how often every golden is scored, at most; 0 for no warm-up
+   * @param limit when no further golden is begun
+   * @since 0.1
+   */
+  public record WarmUp(int rounds, Duration limit) {
+    /** What is done if nothing is said: at most 50 rounds and a quarter of a second. */
+    public static final WarmUp DEFAULT = new WarmUp(50, Duration.ofMillis(250));
+
+    /** No warm-up: the goldens are replayed once, for the proof, and that is all. */
+    public static final WarmUp NONE = new WarmUp(0, Duration.ZERO);
+
+    /**
+     * Refuses what makes no sense.
+     *
+     * @throws IllegalArgumentException if one of them is negative
+     */
+    public WarmUp {
+      if (rounds < 0 || limit.isNegative()) {
+        throw new IllegalArgumentException(
+            "a warm-up of " + rounds + " rounds and " + limit + "; neither may be negative");
+      }
+    }
+  }
+
+  /** Refuses nulls, and copies the listeners. */
   public ModelOptions {
     Objects.requireNonNull(require, "require");
     Objects.requireNonNull(signature, "signature");
     Objects.requireNonNull(installation, "installation");
+    Objects.requireNonNull(warmUp, "warmUp");
+    listeners = List.copyOf(listeners);
   }
 
   /** Makes options that look at no signature and digest everything. */
   public ModelOptions(Require require) {
-    this(require, SignaturePolicy.none(), InstallationPolicy.ALWAYS);
+    this(require, SignaturePolicy.none(), InstallationPolicy.ALWAYS, WarmUp.DEFAULT, List.of());
   }
 
   /** Returns the defaults: every bit is proved, no signature looked at, everything digested. */
@@ -97,6 +138,8 @@ public record ModelOptions(
     private Require require = Require.BITS;
     private SignaturePolicy signature = SignaturePolicy.none();
     private InstallationPolicy installation = InstallationPolicy.ALWAYS;
+    private WarmUp warmUp = WarmUp.DEFAULT;
+    private final List<ScoringListener> listeners = new ArrayList<>();
 
     private Builder() {}
 
@@ -121,9 +164,21 @@ public record ModelOptions(
       return this;
     }
 
+    /** Sets how much is scored before a model is handed out; {@link WarmUp#DEFAULT} if not said. */
+    public Builder warmUp(WarmUp value) {
+      warmUp = Objects.requireNonNull(value, "warmUp");
+      return this;
+    }
+
+    /** Adds one who hears of every request; nobody does if not said. */
+    public Builder listener(ScoringListener value) {
+      listeners.add(Objects.requireNonNull(value, "listener"));
+      return this;
+    }
+
     /** Returns the options. */
     public ModelOptions build() {
-      return new ModelOptions(require, signature, installation);
+      return new ModelOptions(require, signature, installation, warmUp, listeners);
     }
   }
 }

@@ -1,6 +1,7 @@
 package dev.twinrank.core;
 
 import dev.twinrank.core.internal.pack.Block;
+import dev.twinrank.core.internal.pack.Counts;
 import dev.twinrank.core.internal.pack.ObjectPacker;
 import dev.twinrank.core.internal.pack.PackPlan;
 import dev.twinrank.core.internal.pack.Refusals;
@@ -19,10 +20,20 @@ import java.util.OptionalInt;
 public final class RankRequest {
   private final PackPlan plan;
   private final Slate slate;
+  private final Counts counts;
+  private final long packNanos;
 
-  RankRequest(PackPlan plan, Slate slate) {
+  /**
+   * Takes a packed request.
+   *
+   * @param counts what its policies absorbed; not to be changed any more
+   * @param packNanos how long packing took; −1 if nobody looked
+   */
+  RankRequest(PackPlan plan, Slate slate, Counts counts, long packNanos) {
     this.plan = plan;
     this.slate = slate;
+    this.counts = counts;
+    this.packNanos = packNanos;
   }
 
   /** Returns the number of candidates. */
@@ -55,6 +66,14 @@ public final class RankRequest {
     return slate;
   }
 
+  Counts counts() {
+    return counts;
+  }
+
+  long packNanos() {
+    return packNanos;
+  }
+
   /**
    * Builds a request from typed values, by the rules that JSON requests obey. Not thread-safe.
    *
@@ -72,13 +91,17 @@ public final class RankRequest {
    */
   public static final class Builder {
     private final PackPlan plan;
+    private final Observation observation;
+    private final Counts counts;
     private final SlatePacker packer;
     private boolean inCandidate;
     private boolean spent;
 
-    Builder(PackPlan plan, int maxCandidates) {
+    Builder(PackPlan plan, int maxCandidates, Observation observation) {
       this.plan = plan;
-      this.packer = new SlatePacker(plan, maxCandidates);
+      this.observation = observation;
+      this.counts = new Counts(plan);
+      this.packer = new SlatePacker(plan, maxCandidates, counts);
       packer.context().begin();
     }
 
@@ -90,8 +113,10 @@ public final class RankRequest {
     public Builder k(int k) {
       begin();
       if (k < 0) {
-        throw Refusals.request(
-            ErrorCode.INVALID_REQUEST, "k is " + k + "; send at least 0, or leave it out for all");
+        throw refused(
+            Refusals.request(
+                ErrorCode.INVALID_REQUEST,
+                "k is " + k + "; send at least 0, or leave it out for all"));
       }
       packer.k(OptionalInt.of(k));
       return proceed();
@@ -150,8 +175,12 @@ public final class RankRequest {
      */
     public Builder candidate() {
       begin();
-      endCandidate();
-      packer.admitCandidate();
+      try {
+        endCandidate();
+        packer.admitCandidate();
+      } catch (ScoringException e) {
+        throw refused(e);
+      }
       packer.candidates().begin();
       inCandidate = true;
       return proceed();
@@ -209,9 +238,13 @@ public final class RankRequest {
      */
     public RankRequest build() {
       begin();
-      endCandidate();
-      packer.context().end();
-      return new RankRequest(plan, packer.finish());
+      try {
+        endCandidate();
+        packer.context().end();
+      } catch (ScoringException e) {
+        throw refused(e);
+      }
+      return new RankRequest(plan, packer.finish(), counts, -1);
     }
 
     private ObjectPacker current() {
@@ -229,8 +262,18 @@ public final class RankRequest {
 
     private Builder give(ObjectPacker target, String feature, Typed value) {
       begin();
-      value.giveTo(target, feature);
+      try {
+        value.giveTo(target, feature);
+      } catch (ScoringException e) {
+        throw refused(e);
+      }
       return proceed();
+    }
+
+    /** Counts a refusal: the builder is spent, so that it is the only one of this request. */
+    private ScoringException refused(ScoringException refusal) {
+      observation.refused(counts, counts.candidates(), refusal, observation.stages());
+      return refusal;
     }
 
     /** Spends the builder; {@link #proceed} revives it when nothing was thrown in between. */

@@ -222,7 +222,8 @@ class ModelTest {
       Schema other =
           Schema.of(
               model.schema().features().stream().filter(f -> !f.name().equals("seen")).toList());
-      RankRequest foreign = new RankRequest(new PackPlan(other), request.slate());
+      RankRequest foreign =
+          new RankRequest(new PackPlan(other), request.slate(), request.counts(), -1);
       assertThrows(IllegalArgumentException.class, () -> model.score(foreign));
     }
   }
@@ -234,7 +235,8 @@ class ModelTest {
       Slate torn = new Slate(3, OptionalInt.empty(), sound.slate().blocks());
       ScoringException failure =
           assertThrows(
-              ScoringException.class, () -> model.score(new RankRequest(sound.plan(), torn)));
+              ScoringException.class,
+              () -> model.score(new RankRequest(sound.plan(), torn, sound.counts(), -1)));
       assertEquals(ErrorCode.SCORING_FAILED, failure.code());
       assertEquals(1, model.score(sound).candidates());
     }

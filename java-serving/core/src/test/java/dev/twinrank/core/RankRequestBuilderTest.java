@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.twinrank.core.internal.bundle.Vectors;
+import dev.twinrank.core.internal.pack.Counts;
 import dev.twinrank.core.internal.pack.PackPlan;
 import dev.twinrank.core.internal.request.RequestReader;
 import java.util.ArrayList;
@@ -12,6 +13,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -79,7 +81,10 @@ class RankRequestBuilderTest {
   }
 
   private static RankRequest.Builder builder() {
-    return new RankRequest.Builder(PLAN, 3);
+    return new RankRequest.Builder(
+        PLAN,
+        3,
+        new Observation("m", OptionalLong.empty(), "", PLAN.schema(), List.of(), List.of()));
   }
 
   private static List<String> blocks(RankRequest request) {
@@ -93,7 +98,8 @@ class RankRequestBuilderTest {
   }
 
   private static RankRequest json(String text) {
-    return new RankRequest(PLAN, new RequestReader(PLAN, 3).read(Tiny.utf8(text)));
+    return new RankRequest(
+        PLAN, new RequestReader(PLAN, 3).read(Tiny.utf8(text)), new Counts(PLAN), -1);
   }
 
   @Test

@@ -74,28 +74,37 @@ public final class GraphSession implements AutoCloseable {
     }
     Workspace workspace = take();
     try {
-      workspace.resize(slate.candidates());
-      for (int i = 0; i < slate.blocks().size(); i++) {
-        ByteBuffer values = slate.blocks().get(i);
-        ByteBuffer input = workspace.input(i);
-        if (values.limit() != input.limit()) {
-          throw new GraphFailure(
-              "input "
-                  + i
-                  + " has "
-                  + values.limit()
-                  + " bytes instead of the "
-                  + input.limit()
-                  + " of "
-                  + slate.candidates()
-                  + " candidates");
-        }
-        input.put(0, values, 0, values.limit());
-      }
+      fill(workspace, slate);
       run(workspace, stop);
       return results(workspace);
     } finally {
       give(workspace);
+    }
+  }
+
+  /**
+   * Copies a packed request of at least one candidate into a workspace.
+   *
+   * @throws GraphFailure if it does not fit
+   */
+  public void fill(Workspace workspace, Slate slate) throws GraphFailure {
+    workspace.resize(slate.candidates());
+    for (int i = 0; i < slate.blocks().size(); i++) {
+      ByteBuffer values = slate.blocks().get(i);
+      ByteBuffer input = workspace.input(i);
+      if (values.limit() != input.limit()) {
+        throw new GraphFailure(
+            "input "
+                + i
+                + " has "
+                + values.limit()
+                + " bytes instead of the "
+                + input.limit()
+                + " of "
+                + slate.candidates()
+                + " candidates");
+      }
+      input.put(0, values, 0, values.limit());
     }
   }
 

@@ -19,6 +19,7 @@ public final class ObjectPacker {
   private final Side side;
   private final Side other;
   private final Values values;
+  private final Counts counts;
   private final List<Rows> blocks;
   private final boolean[] given;
   private final int[] lengths;
@@ -30,10 +31,11 @@ public final class ObjectPacker {
   private long[] elements = new long[16];
   private int count;
 
-  ObjectPacker(Side side, Side other, Values values) {
+  ObjectPacker(Side side, Side other, Values values, Counts counts) {
     this.side = side;
     this.other = other;
     this.values = values;
+    this.counts = counts;
     this.blocks = side.blocks().stream().map(Rows::new).toList();
     this.given = new boolean[side.slots().size()];
     this.lengths = new int[side.slots().size()];
@@ -140,7 +142,7 @@ public final class ObjectPacker {
   public void endElements() {
     inSequence = false;
     if (badElement) {
-      state(INVALID);
+      absorbed();
       return;
     }
     OptionalInt exact = current.exactLength();
@@ -170,8 +172,11 @@ public final class ObjectPacker {
    */
   public void end() {
     for (Slot slot : side.slots()) {
-      if (!given[slot.index()] && slot.refusesMissing()) {
-        throw Refusals.missing(slot.feature(), candidate());
+      if (!given[slot.index()]) {
+        if (slot.refusesMissing()) {
+          throw Refusals.missing(slot.feature(), candidate());
+        }
+        counts.missing(slot, 1);
       }
     }
     for (Group group : side.groups()) {
@@ -212,8 +217,13 @@ public final class ObjectPacker {
     if (inSequence) {
       badElement = true;
     } else {
-      state(INVALID);
+      absorbed();
     }
+  }
+
+  private void absorbed() {
+    counts.invalid(current, 1);
+    state(INVALID);
   }
 
   private void state(long state) {

@@ -8,16 +8,18 @@ import java.util.OptionalInt;
 /** Packs one request. Not thread-safe, used once. */
 public final class SlatePacker {
   private final int maxCandidates;
+  private final Counts counts;
   private final ObjectPacker context;
   private final ObjectPacker candidates;
   private OptionalInt k = OptionalInt.empty();
 
-  /** Starts an empty request. */
-  public SlatePacker(PackPlan plan, int maxCandidates) {
+  /** Starts an empty request, and counts there what its policies absorb. */
+  public SlatePacker(PackPlan plan, int maxCandidates, Counts counts) {
     Values values = new Values();
     this.maxCandidates = maxCandidates;
-    this.context = new ObjectPacker(plan.context(), plan.candidate(), values);
-    this.candidates = new ObjectPacker(plan.candidate(), plan.context(), values);
+    this.counts = counts;
+    this.context = new ObjectPacker(plan.context(), plan.candidate(), values, counts);
+    this.candidates = new ObjectPacker(plan.candidate(), plan.context(), values, counts);
   }
 
   /** Sets how many ranked candidates are wanted; empty means all. */
@@ -36,7 +38,7 @@ public final class SlatePacker {
   }
 
   /**
-   * Makes sure that one more candidate is allowed.
+   * Makes sure that one more candidate is allowed, and counts it.
    *
    * @throws dev.twinrank.core.ScoringException {@code too_many_candidates}
    */
@@ -44,6 +46,7 @@ public final class SlatePacker {
     if (candidates.objects() == maxCandidates) {
       throw Refusals.tooMany(maxCandidates);
     }
+    counts.candidates(1);
   }
 
   /** Returns the packed request. */

@@ -7,6 +7,7 @@ import dev.twinrank.core.ScoringException;
 import dev.twinrank.core.internal.json.InvalidJson;
 import dev.twinrank.core.internal.json.JsonCursor;
 import dev.twinrank.core.internal.json.Quote;
+import dev.twinrank.core.internal.pack.Counts;
 import dev.twinrank.core.internal.pack.ObjectPacker;
 import dev.twinrank.core.internal.pack.PackPlan;
 import dev.twinrank.core.internal.pack.Refusals;
@@ -30,15 +31,25 @@ public final class RequestReader {
   }
 
   /**
+   * Reads and packs a request, and forgets what its policies absorbed.
+   *
+   * @throws ScoringException as {@link #read(byte[], Counts)}
+   */
+  public Slate read(byte[] json) {
+    return read(json, new Counts(plan));
+  }
+
+  /**
    * Reads and packs a request.
    *
+   * @param counts what its policies absorb is counted here, up to where it is refused
    * @throws ScoringException with {@code invalid_json} if the text is bad anywhere, else with the
    *     first problem in document order
    */
-  public Slate read(byte[] json) {
+  public Slate read(byte[] json, Counts counts) {
     try (JsonCursor cursor = JsonCursor.over(json, factory)) {
       try {
-        return new Reading(cursor, new SlatePacker(plan, maxCandidates)).request();
+        return new Reading(cursor, new SlatePacker(plan, maxCandidates, counts)).request();
       } catch (ScoringException refusal) {
         // What is wrong with the text comes before everything else, wherever it stands.
         cursor.drain();
