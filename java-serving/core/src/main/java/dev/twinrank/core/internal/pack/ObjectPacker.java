@@ -126,6 +126,16 @@ public final class ObjectPacker {
     }
   }
 
+  /** Takes a string that has a type. */
+  void string(String value) {
+    ErrorCode error = values.string(current.feature(), value);
+    if (error == null) {
+      accept();
+    } else {
+      invalid(error, "the string " + Quote.of(value));
+    }
+  }
+
   /** Takes something whose type fits no such feature; {@code given} says what it is. */
   public void wrongType(String given) {
     invalid(ErrorCode.WRONG_TYPE, given);

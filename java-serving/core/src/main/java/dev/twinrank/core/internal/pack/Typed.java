@@ -108,7 +108,7 @@ public final class Typed {
     if (value == null) {
       target.wrongType("null");
     } else {
-      target.string(value.toCharArray(), 0, value.length());
+      target.string(value);
     }
   }
 }

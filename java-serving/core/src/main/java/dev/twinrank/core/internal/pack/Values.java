@@ -57,13 +57,26 @@ public final class Values {
     if (feature.dtype().block() == DType.INT64) {
       return ErrorCode.WRONG_TYPE;
     }
-    if (is(NAN, chars, offset, length)) {
+    return word(feature, CharBuffer.wrap(chars, offset, length));
+  }
+
+  /** Converts a string. */
+  public ErrorCode string(Feature feature, String value) {
+    if (feature.dtype() == DType.STRING) {
+      return keys.encode(value) ? accept(keys.key()) : ErrorCode.INVALID_STRING;
+    }
+    return feature.dtype().block() == DType.INT64 ? ErrorCode.WRONG_TYPE : word(feature, value);
+  }
+
+  /** Converts one of the words that stand for a float which JSON cannot write. */
+  private ErrorCode word(Feature feature, CharSequence word) {
+    if (NAN.contentEquals(word)) {
       return decimal(feature, Double.NaN);
     }
-    if (is(INFINITY, chars, offset, length)) {
+    if (INFINITY.contentEquals(word)) {
       return decimal(feature, Double.POSITIVE_INFINITY);
     }
-    return is(NEGATIVE_INFINITY, chars, offset, length)
+    return NEGATIVE_INFINITY.contentEquals(word)
         ? decimal(feature, Double.NEGATIVE_INFINITY)
         : ErrorCode.WRONG_TYPE;
   }
@@ -106,9 +119,5 @@ public final class Values {
   private ErrorCode accept(long value) {
     bits = value;
     return null;
-  }
-
-  private static boolean is(String word, char[] chars, int offset, int length) {
-    return length == word.length() && word.contentEquals(CharBuffer.wrap(chars, offset, length));
   }
 }
