@@ -2,7 +2,6 @@ package dev.twinrank.core.internal.jni;
 
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtLoggingLevel;
-import dev.twinrank.core.internal.engine.RoomyThread;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.nio.ByteOrder;
@@ -17,14 +16,12 @@ import java.nio.ByteOrder;
  * gone, nothing is opened.
  */
 final class OrtHost {
+  private static OrtHost instance;
+
   private final OrtEnvironment environment;
 
   private OrtHost(OrtEnvironment environment) {
     this.environment = environment;
-  }
-
-  private static final class Holder {
-    static final OrtHost INSTANCE = start();
   }
 
   /**
@@ -32,14 +29,11 @@ final class OrtHost {
    *
    * @throws IllegalStateException if it cannot be loaded or cannot be made safe
    */
-  static OrtHost get() {
-    try {
-      return Holder.INSTANCE;
-    } catch (LinkageError e) {
-      // The second attempt finds only that the first one failed; that one has said why.
-      throw new IllegalStateException(
-          "ONNX Runtime could not be loaded in this process; the first failure says why", e);
+  static synchronized OrtHost get() {
+    if (instance == null) {
+      instance = start();
     }
+    return instance;
   }
 
   OrtEnvironment environment() {
@@ -51,17 +45,7 @@ final class OrtHost {
       throw new IllegalStateException(
           "this machine is big-endian; packed blocks are little-endian");
     }
-    OrtEnvironment environment;
-    try {
-      environment = RoomyThread.call(OrtEnvironment::getEnvironment);
-    } catch (LinkageError | IllegalStateException e) {
-      throw new IllegalStateException(
-          "ONNX Runtime cannot be loaded: "
-              + e.getMessage()
-              + ". The jar holds natives for Linux (glibc), macOS on aarch64 and Windows, and"
-              + " java.io.tmpdir must allow execution",
-          e);
-    }
+    OrtEnvironment environment = BindingLoader.load();
     keepAlive(environment);
     return new OrtHost(environment);
   }
