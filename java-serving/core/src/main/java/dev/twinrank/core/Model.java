@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import java.util.regex.Pattern;
 
 /**
  * A bundle that has proved itself and is ready to score. Thread-safe: any number of threads may
@@ -29,7 +28,6 @@ import java.util.regex.Pattern;
  * @since 0.1
  */
 public final class Model implements AutoCloseable {
-  private static final Pattern VERSION = Pattern.compile("[1-9][0-9]{0,17}");
   private static final String NAN_SCORE = "nan_score";
 
   private final OpenedBundle bundle;
@@ -68,12 +66,15 @@ public final class Model implements AutoCloseable {
    *     failed
    */
   public static Model open(Path bundle, ModelOptions options) {
-    Path name = bundle.toAbsolutePath().normalize().getFileName();
-    OptionalLong version =
-        name != null && VERSION.matcher(name.toString()).matches()
-            ? OptionalLong.of(Long.parseLong(name.toString()))
-            : OptionalLong.empty();
-    return new Model(OpenedBundle.open(bundle, options), version, options.listeners());
+    return open(bundle, options, Optional.empty());
+  }
+
+  /** Opens a bundle whose manifest must have a certain name, if one is given. */
+  static Model open(Path bundle, ModelOptions options, Optional<String> name) {
+    return new Model(
+        OpenedBundle.open(bundle, options, name, options.memory().map(MemoryBudget::books)),
+        ModelFolders.version(bundle.toAbsolutePath().normalize()),
+        options.listeners());
   }
 
   /** Returns the model's name, from the manifest. */

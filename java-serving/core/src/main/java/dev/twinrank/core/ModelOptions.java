@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * How to open a model. Immutable and thread-safe.
@@ -13,6 +14,7 @@ import java.util.Objects;
  * @param installation whether a record of an earlier verification spares reading external weights
  * @param warmUp how much is scored before the model is handed out
  * @param listeners who hears of every request, in the order in which they are called
+ * @param memory the bound of native memory that the model shares with others, if any
  * @since 0.1
  */
 public record ModelOptions(
@@ -20,7 +22,8 @@ public record ModelOptions(
     SignaturePolicy signature,
     InstallationPolicy installation,
     WarmUp warmUp,
-    List<ScoringListener> listeners) {
+    List<ScoringListener> listeners,
+    Optional<MemoryBudget> memory) {
 
   /**
    * How much a bundle must prove before it may serve. Immutable and thread-safe.
@@ -112,11 +115,18 @@ public record ModelOptions(
     Objects.requireNonNull(installation, "installation");
     Objects.requireNonNull(warmUp, "warmUp");
     listeners = List.copyOf(listeners);
+    Objects.requireNonNull(memory, "memory");
   }
 
   /** Makes options that look at no signature and digest everything. */
   public ModelOptions(Require require) {
-    this(require, SignaturePolicy.none(), InstallationPolicy.ALWAYS, WarmUp.DEFAULT, List.of());
+    this(
+        require,
+        SignaturePolicy.none(),
+        InstallationPolicy.ALWAYS,
+        WarmUp.DEFAULT,
+        List.of(),
+        Optional.empty());
   }
 
   /** Returns the defaults: every bit is proved, no signature looked at, everything digested. */
@@ -140,6 +150,7 @@ public record ModelOptions(
     private InstallationPolicy installation = InstallationPolicy.ALWAYS;
     private WarmUp warmUp = WarmUp.DEFAULT;
     private final List<ScoringListener> listeners = new ArrayList<>();
+    private Optional<MemoryBudget> memory = Optional.empty();
 
     private Builder() {}
 
@@ -176,9 +187,15 @@ public record ModelOptions(
       return this;
     }
 
+    /** Sets the bound of native memory that the model shares with others; none if not said. */
+    public Builder memory(MemoryBudget value) {
+      memory = Optional.of(value);
+      return this;
+    }
+
     /** Returns the options. */
     public ModelOptions build() {
-      return new ModelOptions(require, signature, installation, warmUp, listeners);
+      return new ModelOptions(require, signature, installation, warmUp, listeners, memory);
     }
   }
 }

@@ -21,7 +21,7 @@ final class ManifestFields {
 
   private static final long INT = Integer.MAX_VALUE;
   private static final long EXACT = 1L << 53;
-  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}");
+  private static final Pattern NAME = Names.MODEL;
   // The bound on the length keeps the matcher's recursion, and a path's parents, few.
   private static final Pattern PATH =
       Pattern.compile("(?!.{1025})[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*");

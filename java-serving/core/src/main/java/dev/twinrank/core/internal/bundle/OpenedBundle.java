@@ -6,6 +6,7 @@ import dev.twinrank.core.Head;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.Verification;
 import dev.twinrank.core.internal.engine.GraphFailure;
+import dev.twinrank.core.internal.life.Budget;
 import dev.twinrank.core.internal.onnx.Engines;
 import dev.twinrank.core.internal.onnx.GraphSession;
 import dev.twinrank.core.internal.onnx.Output;
@@ -19,6 +20,7 @@ import dev.twinrank.core.internal.request.RequestReader;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
@@ -48,11 +50,15 @@ public record OpenedBundle(
   /**
    * Reads a bundle in phases.
    *
+   * @param name what the manifest must name the model, if that is known
+   * @param memory what the session and its workspaces are charged to, if anything
    * @throws BundleException with every problem of the first phase that failed
    */
-  public static OpenedBundle open(Path root, ModelOptions options) {
+  public static OpenedBundle open(
+      Path root, ModelOptions options, Optional<String> name, Optional<Budget> memory) {
     Tree tree = Tree.scan(root);
     Manifest manifest = BundleFiles.manifest(root, tree);
+    checkName(root, manifest, name);
     BundleFiles files = BundleFiles.read(root, manifest, options.installation());
     SignatureCheck signature = SignatureCheck.of(root, tree, manifest, options.signature());
     checkGraph(root, manifest, files);
@@ -85,6 +91,21 @@ public record OpenedBundle(
     } catch (RuntimeException e) {
       session.close();
       throw e;
+    }
+  }
+
+  private static void checkName(Path root, Manifest manifest, Optional<String> name) {
+    if (name.isPresent() && !name.get().equals(manifest.name())) {
+      throw new Findings(root)
+          .fatal(
+              ErrorCode.MANIFEST_INVALID,
+              Paths.MANIFEST + "#/name",
+              "is '"
+                  + manifest.name()
+                  + "', but the bundle lies under '"
+                  + name.get()
+                  + "'; the directory must have the model's name",
+              null);
     }
   }
 

@@ -5,6 +5,9 @@ import java.util.regex.Pattern;
 
 /** The names that the contract allows. */
 public final class Names {
+  /** Models, and outputs of graphs. */
+  public static final Pattern MODEL = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}");
+
   /** Features. */
   public static final Pattern FEATURE = Pattern.compile("[A-Za-z_][A-Za-z0-9_]{0,63}");
 

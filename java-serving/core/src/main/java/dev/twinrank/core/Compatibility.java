@@ -1,0 +1,102 @@
+package dev.twinrank.core;
+
+import dev.twinrank.core.internal.json.Quote;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Whether requests made for one version can be answered by another: the phase activation. */
+final class Compatibility {
+  private static final String MANIFEST = "manifest.json#";
+  private static final String REMEDY =
+      "; export a version that agrees, or, once every caller knows the new one, activate it with"
+          + " Differences.ALLOW";
+
+  private final List<Problem> problems = new ArrayList<>();
+  private final long from;
+
+  private Compatibility(long from) {
+    this.from = from;
+  }
+
+  /**
+   * Compares.
+   *
+   * @param bundle the directory of the new version
+   * @throws BundleException with every difference
+   */
+  static void check(Path bundle, LoadedVersion from, LoadedVersion to) {
+    Compatibility found = new Compatibility(from.version());
+    found.features(from.model().schema(), to.model().schema());
+    found.heads(from.model(), to.model());
+    if (!found.problems.isEmpty()) {
+      throw new BundleException(bundle, found.problems, null);
+    }
+  }
+
+  private void features(Schema before, Schema after) {
+    Map<String, Feature> known = new HashMap<>();
+    before.features().forEach(feature -> known.put(feature.name(), feature));
+    for (int i = 0; i < after.features().size(); i++) {
+      Feature now = after.features().get(i);
+      Feature was = known.get(now.name());
+      String at = "/schema/features/" + i;
+      if (was == null) {
+        if (required(now)) {
+          problem(at, "requires " + name(now) + ", which version " + from + " does not have");
+        }
+        continue;
+      }
+      if (required(now) && !required(was)) {
+        problem(
+            at + "/missing",
+            "requires " + name(now) + ", which version " + from + " can do without");
+      }
+      differ(at + "/placement", now, was.placement().label(), now.placement().label());
+      differ(at + "/dtype", now, was.dtype().label(), now.dtype().label());
+      differ(at, now, kind(was), kind(now));
+    }
+  }
+
+  private static boolean required(Feature feature) {
+    return feature.missing() == Policy.ERROR;
+  }
+
+  private static String name(Feature feature) {
+    return "the " + feature.placement().label() + " feature " + Quote.of(feature.name());
+  }
+
+  // The longest list may differ: what is too long is cut. A vector has exactly its length.
+  private static String kind(Feature feature) {
+    if (feature.vector().isPresent()) {
+      return "a vector of " + feature.vector().get().length();
+    }
+    return feature.list().isPresent() ? "a list" : "a single value";
+  }
+
+  private void heads(Model before, Model after) {
+    differ("/heads", "the heads are ", show(before.heads()), show(after.heads()));
+    differ(
+        "/score", "the score is ", before.score().dtype().label(), after.score().dtype().label());
+  }
+
+  private static String show(List<Head> heads) {
+    return heads.stream().map(head -> head.name() + " " + head.dtype().label()).toList().toString();
+  }
+
+  private void differ(String at, Feature feature, String was, String now) {
+    differ(at, Quote.of(feature.name()) + " is ", was, now);
+  }
+
+  private void differ(String at, String subject, String was, String now) {
+    if (!was.equals(now)) {
+      problem(at, subject + now + ", in version " + from + " " + was);
+    }
+  }
+
+  private void problem(String at, String detail) {
+    problems.add(new Problem(ErrorCode.INCOMPATIBLE_VERSION, MANIFEST + at, detail + REMEDY));
+  }
+}
