@@ -1,6 +1,8 @@
 package dev.twinrank.core;
 
+import dev.twinrank.core.internal.bundle.Journal;
 import dev.twinrank.core.internal.bundle.OpenedBundle;
+import dev.twinrank.core.internal.bundle.Opening;
 import dev.twinrank.core.internal.engine.GraphFailure;
 import dev.twinrank.core.internal.engine.Workspace;
 import dev.twinrank.core.internal.onnx.GraphSession;
@@ -32,18 +34,22 @@ public final class Model implements AutoCloseable {
 
   private final OpenedBundle bundle;
   private final OptionalLong version;
+  private final VerificationReport opening;
   private final Observation observation;
 
-  private Model(OpenedBundle bundle, OptionalLong version, List<ScoringListener> listeners) {
+  private Model(
+      OpenedBundle bundle,
+      OptionalLong version,
+      VerificationReport opening,
+      List<ScoringListener> listeners) {
     this.bundle = bundle;
     this.version = version;
-    this.observation = observation(listeners);
-  }
-
-  private Observation observation(List<ScoringListener> listeners) {
+    this.opening = opening;
     List<Head> outputs = new ArrayList<>(bundle.heads());
     outputs.add(bundle.score());
-    return new Observation(bundle.name(), version, bundle.digest(), schema(), outputs, listeners);
+    this.observation =
+        new Observation(
+            bundle.name(), version, bundle.digest(), bundle.plan().schema(), outputs, listeners);
   }
 
   /**
@@ -71,10 +77,46 @@ public final class Model implements AutoCloseable {
 
   /** Opens a bundle whose manifest must have a certain name, if one is given. */
   static Model open(Path bundle, ModelOptions options, Optional<String> name) {
-    return new Model(
-        OpenedBundle.open(bundle, options, name, options.memory().map(MemoryBudget::books)),
-        ModelFolders.version(bundle.toAbsolutePath().normalize()),
-        options.listeners());
+    return open(bundle, options, name, new Journal(bundle));
+  }
+
+  private static Model open(
+      Path bundle, ModelOptions options, Optional<String> name, Journal journal) {
+    OptionalLong version = ModelFolders.version(bundle.toAbsolutePath().normalize());
+    Opening opened =
+        OpenedBundle.open(
+            bundle, options, name, options.memory().map(MemoryBudget::books), journal);
+    Verification verification = opened.bundle().verification();
+    try {
+      // A model of its own, so that neither statistics nor listeners take goldens for callers.
+      Model rehearsing =
+          new Model(opened.bundle(), version, journal.passed(verification), List.of());
+      opened
+          .rehearsal()
+          .run(options.warmUp(), request -> rehearsing.rank(rehearsing.parse(request)).scores());
+    } catch (RuntimeException e) {
+      opened.bundle().session().close();
+      throw e;
+    }
+    return new Model(opened.bundle(), version, journal.passed(verification), options.listeners());
+  }
+
+  /**
+   * Opens a bundle, reports how far it came and what is wrong, and closes it again.
+   *
+   * @param bundle the directory {@code <models>/<name>/<version>}
+   * @param options what it must prove, and by whom it must be signed
+   * @return never null; {@link VerificationReport#passed} says whether {@link #open} would return
+   * @throws IllegalStateException if the runtime cannot be used in this process, which says nothing
+   *     of the bundle
+   */
+  public static VerificationReport verify(Path bundle, ModelOptions options) {
+    Journal journal = new Journal(bundle);
+    try (Model model = open(bundle, options, Optional.empty(), journal)) {
+      return model.opening();
+    } catch (BundleException e) {
+      return journal.failed(e);
+    }
   }
 
   /** Returns the model's name, from the manifest. */
@@ -117,6 +159,26 @@ public final class Model implements AutoCloseable {
     return bundle.verification();
   }
 
+  /** Returns the report of how this model was opened: its phases, its goldens, their times. */
+  public VerificationReport opening() {
+    return opening;
+  }
+
+  /**
+   * Replays every golden on the graph that serves, and reports. Callers go on; the replay is one
+   * caller more, which neither {@link #statistics} nor listeners take for a request.
+   *
+   * <p>The goldens are read from the bundle's directory again and compared with the manifest that
+   * was read when the model was opened; nothing of them is kept in memory between verifications. So
+   * a directory that is gone or changed is a problem of the report too, though the model serves on.
+   *
+   * @return never null, whatever differs
+   * @throws IllegalStateException if this model is closed
+   */
+  public VerificationReport verify() {
+    return bundle.goldens().verify(verification());
+  }
+
   /** Returns a builder of requests from typed values. */
   public RankRequest.Builder request() {
     return new RankRequest.Builder(bundle.plan(), bundle.maxCandidates(), observation);
@@ -130,12 +192,8 @@ public final class Model implements AutoCloseable {
    *     answer, but a departure from JSON anywhere comes first
    */
   public RankRequest parse(byte[] json) {
-    return parse(json, observation);
-  }
-
-  private RankRequest parse(byte[] json, Observation watch) {
     Counts counts = new Counts(bundle.plan());
-    Stages stages = watch.stages();
+    Stages stages = observation.stages();
     stages.begin();
     try {
       Slate slate = bundle.reader().read(json, counts);
@@ -143,7 +201,7 @@ public final class Model implements AutoCloseable {
       return new RankRequest(bundle.plan(), slate, counts, stages.packNanos());
     } catch (ScoringException e) {
       stages.pack();
-      watch.refused(counts, counts.candidates(), e, stages);
+      observation.refused(counts, counts.candidates(), e, stages);
       throw e;
     }
   }
@@ -158,12 +216,12 @@ public final class Model implements AutoCloseable {
    */
   public Scores score(RankRequest request) {
     Stages stages = observation.stages();
-    Scores scores = run(request, observation, stages);
+    Scores scores = run(request, stages);
     observation.answered(request.counts(), request.candidates(), stages);
     return scores;
   }
 
-  private Scores run(RankRequest request, Observation watch, Stages stages) {
+  private Scores run(RankRequest request, Stages stages) {
     if (request.plan() != bundle.plan() && !request.plan().schema().equals(schema())) {
       throw new IllegalArgumentException(
           "the request was made for a model with another schema; make it with this one");
@@ -173,16 +231,15 @@ public final class Model implements AutoCloseable {
       if (request.candidates() > maxCandidates()) {
         throw Refusals.tooMany(maxCandidates());
       }
-      return new Scores(
-          request.candidates(), heads(), score(), outputs(request.slate(), watch, stages));
+      return new Scores(request.candidates(), heads(), score(), outputs(request.slate(), stages));
     } catch (ScoringException e) {
-      watch.refused(request.counts(), request.candidates(), e, stages);
+      observation.refused(request.counts(), request.candidates(), e, stages);
       throw e;
     }
   }
 
   /** Returns a column a head, the score's last. */
-  private ByteBuffer[] outputs(Slate slate, Observation watch, Stages stages) {
+  private ByteBuffer[] outputs(Slate slate, Stages stages) {
     GraphSession session = bundle.session();
     int columns = heads().size() + 1;
     ByteBuffer[] outputs;
@@ -203,9 +260,9 @@ public final class Model implements AutoCloseable {
           OptionalInt.empty(),
           e);
     }
-    checkUnseen(outputs, columns, watch);
+    checkUnseen(outputs, columns);
     for (int i = 0; i < columns; i++) {
-      watch.values(i, outputs[i]);
+      observation.values(i, outputs[i]);
     }
     return Arrays.copyOf(outputs, columns);
   }
@@ -228,14 +285,14 @@ public final class Model implements AutoCloseable {
     }
   }
 
-  private void checkUnseen(ByteBuffer[] outputs, int first, Observation watch) {
+  private void checkUnseen(ByteBuffer[] outputs, int first) {
     try {
       for (int i = first; i < outputs.length; i++) {
         bundle.plan().unseen().get(i - first).check(outputs[i]);
       }
     } catch (ScoringException e) {
       for (int i = first; i < outputs.length; i++) {
-        watch.unseen(i - first, outputs[i]);
+        observation.unseen(i - first, outputs[i]);
       }
       throw e;
     }
@@ -250,12 +307,8 @@ public final class Model implements AutoCloseable {
    * @throws IllegalStateException if this model is closed
    */
   public Ranking rank(RankRequest request) {
-    return rank(request, observation);
-  }
-
-  private Ranking rank(RankRequest request, Observation watch) {
-    Stages stages = watch.stages();
-    Scores scores = run(request, watch, stages);
+    Stages stages = observation.stages();
+    Scores scores = run(request, stages);
     stages.begin();
     Order order = Order.of(Columns.values(scores.scores(), score().dtype()));
     List<Ranking.Entry> entries = new ArrayList<>();
@@ -269,7 +322,7 @@ public final class Model implements AutoCloseable {
     }
     Ranking ranking = new Ranking(entries, dropped, scores);
     stages.order();
-    watch.answered(request.counts(), request.candidates(), stages);
+    observation.answered(request.counts(), request.candidates(), stages);
     return ranking;
   }
 

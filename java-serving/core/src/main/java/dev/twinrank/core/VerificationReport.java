@@ -99,4 +99,10 @@ public record VerificationReport(
   public boolean passed() {
     return problems.isEmpty();
   }
+
+  /** Returns all of it as a table of text, some lines long, which ends with a line end. */
+  @Override
+  public String toString() {
+    return ReportText.of(this);
+  }
 }

@@ -22,6 +22,7 @@ import java.util.TreeSet;
 final class BundleFiles {
   // Read through a heap buffer, which the channel copies from a direct one of the same size.
   private static final int CHUNK = 1 << 18;
+  private static final String GOLDENS = "goldens/";
   private static final int LARGEST_IN_MEMORY = Integer.MAX_VALUE - 8;
 
   private final Map<String, byte[]> contents = new HashMap<>();
@@ -106,6 +107,20 @@ final class BundleFiles {
     return files;
   }
 
+  /** Digests the goldens alone, keeping them in memory. */
+  static BundleFiles goldens(Path root, Manifest manifest) {
+    BundleFiles files = new BundleFiles(root, Optional.empty());
+    new TreeMap<>(manifest.files())
+        .forEach(
+            (path, entry) -> {
+              if (path.startsWith(GOLDENS)) {
+                files.read(path, entry);
+              }
+            });
+    files.found.stop();
+    return files;
+  }
+
   /** Returns the digested bytes of the model or of a golden file. */
   byte[] content(String path) {
     return contents.get(path);
@@ -134,7 +149,7 @@ final class BundleFiles {
 
   private void read(String path, FileEntry entry) {
     Path file = root.resolve(path);
-    boolean keep = path.equals(Paths.MODEL) || path.startsWith("goldens/");
+    boolean keep = path.equals(Paths.MODEL) || path.startsWith(GOLDENS);
     try {
       // Before the file is opened: if the name says the same in the end, it never led elsewhere.
       FileFacts before = FileFacts.of(file);

@@ -1,6 +1,7 @@
 package dev.twinrank.core.internal.bundle;
 
 import dev.twinrank.core.DType;
+import dev.twinrank.core.VerificationReport.Difference;
 import dev.twinrank.core.internal.rank.Columns;
 import dev.twinrank.core.internal.rank.Order;
 import java.nio.ByteBuffer;
@@ -40,11 +41,41 @@ final class Comparison {
         Columns.values(expectation.outputs().get(last).get(0), dtype));
   }
 
+  /** Returns the outputs with other bits than one of the stored forms, in order. */
+  List<Difference> differences(Expectation expectation, ByteBuffer[] actual) {
+    List<Difference> differences = new ArrayList<>();
+    for (int i = 0; i < manifest.outputs().size(); i++) {
+      DType dtype = manifest.outputs().get(i).dtype();
+      double[] values = Columns.values(actual[i], dtype);
+      List<double[]> forms =
+          expectation.outputs().get(i).stream().map(form -> Columns.values(form, dtype)).toList();
+      int differing = 0;
+      double most = 0;
+      for (int candidate = 0; candidate < values.length; candidate++) {
+        boolean differs = false;
+        for (double[] form : forms) {
+          if (!same(form[candidate], values[candidate])) {
+            differs = true;
+            most = Math.max(most, Math.abs(form[candidate] - values[candidate])); // NaN stays
+          }
+        }
+        differing += differs ? 1 : 0;
+      }
+      if (differing > 0) {
+        differences.add(new Difference(manifest.headName(i), differing, most));
+      }
+    }
+    return differences;
+  }
+
+  /** Widening is exact and injective but for NaN, so equal bits widened are equal bits. */
+  private static boolean same(double expected, double actual) {
+    return Double.doubleToLongBits(expected) == Double.doubleToLongBits(actual);
+  }
+
   private Optional<String> values(int output, double[] expected, double[] actual, double a) {
     for (int i = 0; i < expected.length; i++) {
-      // Widening is exact and injective but for NaN, so equal bits widened are equal bits.
-      boolean same = Double.doubleToLongBits(expected[i]) == Double.doubleToLongBits(actual[i]);
-      if (!same && (exact || !(Math.abs(expected[i] - actual[i]) <= a))) {
+      if (!same(expected[i], actual[i]) && (exact || !(Math.abs(expected[i] - actual[i]) <= a))) {
         return Optional.of(
             "gives "
                 + actual[i]

@@ -35,6 +35,7 @@ import java.util.OptionalLong;
  * @param verification how it proved itself
  * @param reader the reader of its requests
  * @param session its graph; the owner of this record closes it
+ * @param goldens what it can prove itself with again
  */
 public record OpenedBundle(
     String name,
@@ -45,52 +46,72 @@ public record OpenedBundle(
     int maxCandidates,
     Verification verification,
     RequestReader reader,
-    GraphSession session) {
+    GraphSession session,
+    Goldens goldens) {
 
   /**
    * Reads a bundle in phases.
    *
    * @param name what the manifest must name the model, if that is known
    * @param memory what the session and its workspaces are charged to, if anything
+   * @param journal where is noted what was reached
    * @throws BundleException with every problem of the first phase that failed
    */
-  public static OpenedBundle open(
-      Path root, ModelOptions options, Optional<String> name, Optional<Budget> memory) {
+  public static Opening open(
+      Path root,
+      ModelOptions options,
+      Optional<String> name,
+      Optional<Budget> memory,
+      Journal journal) {
+    journal.begin(Journal.LAYOUT);
     Tree tree = Tree.scan(root);
+    journal.begin(Journal.MANIFEST);
     Manifest manifest = BundleFiles.manifest(root, tree);
     checkName(root, manifest, name);
+    journal.digest(manifest.digest());
+    journal.begin(Journal.DIGESTS);
     BundleFiles files = BundleFiles.read(root, manifest, options.installation());
+    journal.begin(Journal.SIGNATURE);
     SignatureCheck signature = SignatureCheck.of(root, tree, manifest, options.signature());
+    journal.begin(Journal.GRAPH);
     checkGraph(root, manifest, files);
+    journal.begin(Journal.SESSION);
     GraphSession session = session(root, manifest, files);
     try {
+      journal.begin(Journal.GOLDENS);
       RequestReader reader = new RequestReader(manifest.plan(), manifest.maxCandidates());
       List<Golden> goldens = GoldenReader.read(root, manifest, files);
-      Proof proof = Proof.of(root, manifest, goldens, reader, session, options);
+      Proof proof = Proof.of(root, manifest, goldens, reader, session, options, journal);
       files.recordVerification();
-      return new OpenedBundle(
-          manifest.name(),
-          manifest.digest(),
-          manifest.plan(),
-          manifest.heads(),
-          manifest.score(),
-          manifest.maxCandidates(),
-          new Verification(
-              proof.state(),
-              proof.hostClass(),
-              manifest.hostClass(),
-              goldens.size(),
-              "onnxruntime " + Engines.get().release(),
-              proof.attested(),
-              signature.state(),
-              signature.detail(),
-              files.installation(),
-              manifest.allowed()),
-          reader,
-          session);
+      OpenedBundle bundle =
+          new OpenedBundle(
+              manifest.name(),
+              manifest.digest(),
+              manifest.plan(),
+              manifest.heads(),
+              manifest.score(),
+              manifest.maxCandidates(),
+              new Verification(
+                  proof.state(),
+                  proof.hostClass(),
+                  manifest.hostClass(),
+                  goldens.size(),
+                  "onnxruntime " + Engines.get().release(),
+                  proof.attestation().isPresent(),
+                  signature.state(),
+                  signature.detail(),
+                  files.installation(),
+                  manifest.allowed()),
+              reader,
+              session,
+              new Goldens(root, manifest, reader, session, options));
+      Replay replay = new Replay(manifest, reader, session, Proof.isExact(manifest));
+      return new Opening(bundle, new Rehearsal(root, goldens, proof, replay, journal));
     } catch (RuntimeException e) {
       session.close();
       throw e;
+    } finally {
+      journal.end();
     }
   }
 

@@ -3,11 +3,15 @@ package dev.twinrank.core.internal.bundle;
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.ModelOptions.Require;
+import dev.twinrank.core.Verification;
 import dev.twinrank.core.Verification.State;
+import dev.twinrank.core.VerificationReport;
+import dev.twinrank.core.internal.json.Quote;
 import dev.twinrank.core.internal.onnx.GraphSession;
 import dev.twinrank.core.internal.onnx.HostClass;
 import dev.twinrank.core.internal.request.RequestReader;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
@@ -16,9 +20,14 @@ import java.util.Optional;
  *
  * @param state what was proved
  * @param hostClass the class of this host
- * @param attested whether an attestation of this host's class said what the bits are
+ * @param attestation the attestation of this host's class that said what the bits are
  */
-record Proof(State state, String hostClass, boolean attested) {
+record Proof(State state, String hostClass, Optional<Attestation> attestation) {
+
+  /** Returns whether this host is of the class that made the evidence. */
+  static boolean isExact(Manifest manifest) {
+    return HostClass.get().equals(manifest.hostClass());
+  }
 
   /**
    * Replays every golden.
@@ -31,10 +40,11 @@ record Proof(State state, String hostClass, boolean attested) {
       List<Golden> goldens,
       RequestReader reader,
       GraphSession session,
-      ModelOptions options) {
+      ModelOptions options,
+      Journal journal) {
     Findings found = new Findings(root);
     String here = HostClass.get();
-    boolean exact = here.equals(manifest.hostClass());
+    boolean exact = isExact(manifest);
     Optional<Attestation> attestation =
         exact
             ? Optional.empty()
@@ -51,18 +61,50 @@ record Proof(State state, String hostClass, boolean attested) {
               + " require = reference",
           null);
     }
+    Proof proof =
+        new Proof(
+            exact || attestation.isPresent() ? State.VERIFIED_BITS : State.VERIFIED_REFERENCE,
+            here,
+            attestation);
     Replay replay = new Replay(manifest, reader, session, exact);
     for (int i = 0; i < goldens.size(); i++) {
-      int index = i;
-      String line = Paths.RANKINGS + ":" + (i + 1);
-      replay
-          .difference(goldens.get(i), attestation.map(each -> each.of(index)).orElse(null))
-          .ifPresent(detail -> found.add(ErrorCode.GOLDEN_MISMATCH, line, detail));
+      Golden golden = goldens.get(i);
+      long begin = System.nanoTime();
+      Outcome outcome = replay.of(golden, proof.attested(i));
+      Duration duration = Duration.ofNanos(System.nanoTime() - begin);
+      Optional<String> detail = outcome.detail().map(Quote::plain);
+      journal.golden(
+          new VerificationReport.Golden(
+              i + 1, golden.candidates, detail, outcome.differences(), duration));
+      String line = line(i);
+      detail.ifPresent(text -> found.add(ErrorCode.GOLDEN_MISMATCH, line, text));
     }
     found.stop();
-    return new Proof(
-        exact || attestation.isPresent() ? State.VERIFIED_BITS : State.VERIFIED_REFERENCE,
-        here,
-        attestation.isPresent());
+    return proof;
+  }
+
+  /** Returns what this proves of a bundle of which everything else is known. */
+  Verification of(Verification other) {
+    return new Verification(
+        state,
+        hostClass,
+        other.bundleHostClass(),
+        other.goldens(),
+        other.runtime(),
+        attestation.isPresent(),
+        other.signature(),
+        other.signatureDetail(),
+        other.installation(),
+        other.allowed());
+  }
+
+  /** Returns how problems name a golden. */
+  static String line(int golden) {
+    return Paths.RANKINGS + ":" + (golden + 1);
+  }
+
+  /** Returns what a golden must give in every bit beside what it stores, or null. */
+  Expectation attested(int golden) {
+    return attestation.map(each -> each.of(golden)).orElse(null);
   }
 }

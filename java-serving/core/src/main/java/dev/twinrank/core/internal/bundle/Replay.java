@@ -28,11 +28,11 @@ final class Replay {
   }
 
   /**
-   * Returns why a golden does not give what it stores, or nothing.
+   * Replays a golden.
    *
    * @param attested what it must give too, in every bit; or null
    */
-  Optional<String> difference(Golden golden, Expectation attested) {
+  Outcome of(Golden golden, Expectation attested) {
     Slate slate;
     try {
       slate = reader.read(golden.request);
@@ -46,13 +46,15 @@ final class Replay {
       return accepted(golden);
     }
     if (slate.candidates() != golden.candidates) {
-      return Optional.of(
+      return Outcome.differs(
           "has " + slate.candidates() + " candidates instead of " + golden.candidates);
     }
     if (slate.candidates() == 0) {
-      return Optional.empty();
+      return Outcome.PASSED;
     }
-    return inputs(golden, slate).or(() -> outputs(golden, slate, attested));
+    return inputs(golden, slate)
+        .map(Outcome::differs)
+        .orElseGet(() -> outputs(golden, slate, attested));
   }
 
   private Optional<String> inputs(Golden golden, Slate slate) {
@@ -67,28 +69,40 @@ final class Replay {
     return Optional.empty();
   }
 
-  private Optional<String> outputs(Golden golden, Slate slate, Expectation attested) {
+  private Outcome outputs(Golden golden, Slate slate, Expectation attested) {
     ByteBuffer[] actual;
     try {
       actual = session.run(slate, null);
       checkUnseen(actual);
     } catch (GraphFailure e) {
-      return Optional.of("cannot be run: " + e.getMessage());
+      return Outcome.differs("cannot be run: " + e.getMessage());
     } catch (ScoringException e) {
       return refused(golden, e);
     }
-    if (golden.error != null) {
-      return accepted(golden);
+    return golden.error != null ? accepted(golden) : compared(golden, actual, attested);
+  }
+
+  /**
+   * Compares what a run gave.
+   *
+   * @param attested what it must give too, in every bit; or null
+   */
+  Outcome compared(Golden golden, ByteBuffer[] actual, Expectation attested) {
+    Comparison own = new Comparison(manifest, exact);
+    Optional<String> difference = own.difference(golden.expected, actual);
+    if (attested != null) {
+      difference =
+          difference.or(
+              () ->
+                  new Comparison(manifest, true)
+                      .difference(attested, actual)
+                      .map(detail -> "was attested otherwise: " + detail));
     }
-    Optional<String> difference =
-        new Comparison(manifest, exact).difference(golden.expected, actual);
-    return attested == null
-        ? difference
-        : difference.or(
-            () ->
-                new Comparison(manifest, true)
-                    .difference(attested, actual)
-                    .map(detail -> "was attested otherwise: " + detail));
+    boolean proved = difference.isEmpty() && (exact || attested != null);
+    return proved
+        ? Outcome.PASSED
+        : new Outcome(
+            difference, own.differences(attested == null ? golden.expected : attested, actual));
   }
 
   private void checkUnseen(ByteBuffer[] actual) {
@@ -98,14 +112,14 @@ final class Replay {
     }
   }
 
-  private static Optional<String> accepted(Golden golden) {
-    return Optional.of("was accepted; expected " + golden.error.code());
+  static Outcome accepted(Golden golden) {
+    return Outcome.differs("was accepted; expected " + golden.error.code());
   }
 
-  private static Optional<String> refused(Golden golden, ScoringException e) {
+  static Outcome refused(Golden golden, ScoringException e) {
     return e.code() == golden.error
-        ? Optional.empty()
-        : Optional.of(
+        ? Outcome.PASSED
+        : Outcome.differs(
             "gave "
                 + e.code().code()
                 + " instead of "
