@@ -3,21 +3,13 @@ package dev.twinrank.core;
 import dev.twinrank.core.internal.bundle.Journal;
 import dev.twinrank.core.internal.bundle.OpenedBundle;
 import dev.twinrank.core.internal.bundle.Opening;
-import dev.twinrank.core.internal.engine.GraphFailure;
-import dev.twinrank.core.internal.engine.Workspace;
-import dev.twinrank.core.internal.onnx.GraphSession;
 import dev.twinrank.core.internal.pack.Counts;
-import dev.twinrank.core.internal.pack.Refusals;
-import dev.twinrank.core.internal.pack.Slate;
-import dev.twinrank.core.internal.rank.Columns;
-import dev.twinrank.core.internal.rank.Order;
-import java.nio.ByteBuffer;
+import dev.twinrank.core.internal.pack.PackedSlate;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /**
@@ -30,12 +22,11 @@ import java.util.OptionalLong;
  * @since 0.1
  */
 public final class Model implements AutoCloseable {
-  private static final String NAN_SCORE = "nan_score";
-
   private final OpenedBundle bundle;
   private final OptionalLong version;
   private final VerificationReport opening;
   private final Observation observation;
+  private final Scoring scoring;
 
   private Model(
       OpenedBundle bundle,
@@ -50,6 +41,7 @@ public final class Model implements AutoCloseable {
     this.observation =
         new Observation(
             bundle.name(), version, bundle.digest(), bundle.plan().schema(), outputs, listeners);
+    this.scoring = new Scoring(bundle, observation);
   }
 
   /**
@@ -196,7 +188,7 @@ public final class Model implements AutoCloseable {
     Stages stages = observation.stages();
     stages.begin();
     try {
-      Slate slate = bundle.reader().read(json, counts);
+      PackedSlate slate = bundle.reader().read(json, counts);
       stages.pack();
       return new RankRequest(bundle.plan(), slate, counts, stages.packNanos());
     } catch (ScoringException e) {
@@ -207,7 +199,93 @@ public final class Model implements AutoCloseable {
   }
 
   /**
+   * Leases a slate: a request that is written straight into the memory that the graph reads. The
+   * caller closes it.
+   *
+   * @param candidates how many, from 0; {@link Slate#reset} starts another request with any number
+   * @throws ScoringException {@code too_many_candidates}, or {@code memory_exhausted} or {@code
+   *     scoring_failed} if there is no memory for so many
+   * @throws IllegalArgumentException if {@code candidates} is negative
+   * @throws IllegalStateException if this model is closed
+   */
+  public Slate slate(int candidates) {
+    return scoring.lease(candidates);
+  }
+
+  /**
    * Scores a slate. A slate of no candidates does not run the graph.
+   *
+   * @throws ScoringException {@code missing_feature} or {@code length_mismatch} if the slate lacks
+   *     something, {@code unseen_value} if the graph knows a value not and its feature's policy
+   *     refuses such, {@code scoring_failed} if the runtime fails
+   * @throws IllegalArgumentException if the slate was leased from another model
+   * @throws IllegalStateException if this model or the slate is closed, or the slate is spent
+   */
+  public Scores scores(Slate slate) {
+    return scoring.scores(slate, null);
+  }
+
+  /**
+   * Scores a slate, unless that is ended before.
+   *
+   * @param cancellation what can end it
+   * @throws ScoringException {@code missing_feature} or {@code length_mismatch} if the slate lacks
+   *     something, {@code unseen_value} if the graph knows a value not and its feature's policy
+   *     refuses such, {@code scoring_failed} if the runtime fails, {@code cancelled} or {@code
+   *     deadline_exceeded}
+   * @throws IllegalArgumentException if the slate was leased from another model
+   * @throws IllegalStateException if this model or the slate is closed, or the slate is spent
+   */
+  public Scores scores(Slate slate, Cancellation cancellation) {
+    return scoring.scores(slate, Objects.requireNonNull(cancellation, "cancellation"));
+  }
+
+  /**
+   * Scores and orders a slate; every candidate is ranked.
+   *
+   * @throws ScoringException {@code missing_feature} or {@code length_mismatch} if the slate lacks
+   *     something, {@code unseen_value} if the graph knows a value not and its feature's policy
+   *     refuses such, {@code scoring_failed} if the runtime fails
+   * @throws IllegalArgumentException if the slate was leased from another model
+   * @throws IllegalStateException if this model or the slate is closed, or the slate is spent
+   */
+  public Ranking rank(Slate slate) {
+    return scoring.rank(slate, Integer.MAX_VALUE, null);
+  }
+
+  /**
+   * Scores and orders a slate.
+   *
+   * @param k how many ranked candidates are wanted, at least 0; more than there are means all
+   * @throws ScoringException {@code invalid_request} if {@code k} is negative, {@code
+   *     missing_feature} or {@code length_mismatch} if the slate lacks something, {@code
+   *     unseen_value} if the graph knows a value not and its feature's policy refuses such, {@code
+   *     scoring_failed} if the runtime fails
+   * @throws IllegalArgumentException if the slate was leased from another model
+   * @throws IllegalStateException if this model or the slate is closed, or the slate is spent
+   */
+  public Ranking rank(Slate slate, int k) {
+    return scoring.rank(slate, k, null);
+  }
+
+  /**
+   * Scores and orders a slate, unless that is ended before.
+   *
+   * @param k how many ranked candidates are wanted, at least 0; more than there are means all
+   * @param cancellation what can end it
+   * @throws ScoringException {@code invalid_request} if {@code k} is negative, {@code
+   *     missing_feature} or {@code length_mismatch} if the slate lacks something, {@code
+   *     unseen_value} if the graph knows a value not and its feature's policy refuses such, {@code
+   *     scoring_failed} if the runtime fails, {@code cancelled} or {@code deadline_exceeded}
+   * @throws IllegalArgumentException if the slate was leased from another model
+   * @throws IllegalStateException if this model or the slate is closed, or the slate is spent
+   */
+  public Ranking rank(Slate slate, int k, Cancellation cancellation) {
+    return scoring.rank(slate, k, Objects.requireNonNull(cancellation, "cancellation"));
+  }
+
+  /**
+   * Scores a request. One of no candidates does not run the graph.
    *
    * @throws ScoringException {@code unseen_value} if the graph knows a value not and its feature's
    *     policy refuses such, {@code scoring_failed} if the runtime fails
@@ -215,91 +293,25 @@ public final class Model implements AutoCloseable {
    * @throws IllegalStateException if this model is closed
    */
   public Scores score(RankRequest request) {
-    Stages stages = observation.stages();
-    Scores scores = run(request, stages);
-    observation.answered(request.counts(), request.candidates(), stages);
-    return scores;
-  }
-
-  private Scores run(RankRequest request, Stages stages) {
-    if (request.plan() != bundle.plan() && !request.plan().schema().equals(schema())) {
-      throw new IllegalArgumentException(
-          "the request was made for a model with another schema; make it with this one");
-    }
-    stages.packed(request.packNanos());
-    try {
-      if (request.candidates() > maxCandidates()) {
-        throw Refusals.tooMany(maxCandidates());
-      }
-      return new Scores(request.candidates(), heads(), score(), outputs(request.slate(), stages));
-    } catch (ScoringException e) {
-      observation.refused(request.counts(), request.candidates(), e, stages);
-      throw e;
-    }
-  }
-
-  /** Returns a column a head, the score's last. */
-  private ByteBuffer[] outputs(Slate slate, Stages stages) {
-    GraphSession session = bundle.session();
-    int columns = heads().size() + 1;
-    ByteBuffer[] outputs;
-    try {
-      if (slate.candidates() == 0) {
-        outputs = session.run(slate, null);
-      } else {
-        outputs = run(session, slate, stages);
-      }
-    } catch (GraphFailure e) {
-      throw new ScoringException(
-          ErrorCode.SCORING_FAILED,
-          "the runtime failed on a valid request of "
-              + slate.candidates()
-              + " candidates: "
-              + e.getMessage(),
-          Optional.empty(),
-          OptionalInt.empty(),
-          e);
-    }
-    checkUnseen(outputs, columns);
-    for (int i = 0; i < columns; i++) {
-      observation.values(i, outputs[i]);
-    }
-    return Arrays.copyOf(outputs, columns);
-  }
-
-  private static ByteBuffer[] run(GraphSession session, Slate slate, Stages stages)
-      throws GraphFailure {
-    Workspace workspace = session.take();
-    try {
-      stages.begin();
-      session.fill(workspace, slate);
-      stages.pack();
-      try {
-        session.run(workspace, null);
-      } finally {
-        stages.run();
-      }
-      return session.results(workspace);
-    } finally {
-      session.give(workspace);
-    }
-  }
-
-  private void checkUnseen(ByteBuffer[] outputs, int first) {
-    try {
-      for (int i = first; i < outputs.length; i++) {
-        bundle.plan().unseen().get(i - first).check(outputs[i]);
-      }
-    } catch (ScoringException e) {
-      for (int i = first; i < outputs.length; i++) {
-        observation.unseen(i - first, outputs[i]);
-      }
-      throw e;
-    }
+    return scoring.score(request, null);
   }
 
   /**
-   * Scores and orders a slate.
+   * Scores a request, unless that is ended before.
+   *
+   * @param cancellation what can end it
+   * @throws ScoringException {@code unseen_value} if the graph knows a value not and its feature's
+   *     policy refuses such, {@code scoring_failed} if the runtime fails, {@code cancelled} or
+   *     {@code deadline_exceeded}
+   * @throws IllegalArgumentException if the request was made for a model with another schema
+   * @throws IllegalStateException if this model is closed
+   */
+  public Scores score(RankRequest request, Cancellation cancellation) {
+    return scoring.score(request, Objects.requireNonNull(cancellation, "cancellation"));
+  }
+
+  /**
+   * Scores and orders a request.
    *
    * @throws ScoringException {@code unseen_value} if the graph knows a value not and its feature's
    *     policy refuses such, {@code scoring_failed} if the runtime fails
@@ -307,23 +319,21 @@ public final class Model implements AutoCloseable {
    * @throws IllegalStateException if this model is closed
    */
   public Ranking rank(RankRequest request) {
-    Stages stages = observation.stages();
-    Scores scores = run(request, stages);
-    stages.begin();
-    Order order = Order.of(Columns.values(scores.scores(), score().dtype()));
-    List<Ranking.Entry> entries = new ArrayList<>();
-    for (int place = 0; place < Math.min(order.size(), request.k().orElse(order.size())); place++) {
-      int index = order.at(place);
-      entries.add(new Ranking.Entry(index, scores.score(index)));
-    }
-    List<Ranking.Dropped> dropped = new ArrayList<>();
-    for (int place = 0; place < order.droppedSize(); place++) {
-      dropped.add(new Ranking.Dropped(order.droppedAt(place), NAN_SCORE));
-    }
-    Ranking ranking = new Ranking(entries, dropped, scores);
-    stages.order();
-    observation.answered(request.counts(), request.candidates(), stages);
-    return ranking;
+    return scoring.rank(request, null);
+  }
+
+  /**
+   * Scores and orders a request, unless that is ended before.
+   *
+   * @param cancellation what can end it
+   * @throws ScoringException {@code unseen_value} if the graph knows a value not and its feature's
+   *     policy refuses such, {@code scoring_failed} if the runtime fails, {@code cancelled} or
+   *     {@code deadline_exceeded}
+   * @throws IllegalArgumentException if the request was made for a model with another schema
+   * @throws IllegalStateException if this model is closed
+   */
+  public Ranking rank(RankRequest request, Cancellation cancellation) {
+    return scoring.rank(request, Objects.requireNonNull(cancellation, "cancellation"));
   }
 
   /**

@@ -4,8 +4,8 @@ import dev.twinrank.core.internal.pack.Block;
 import dev.twinrank.core.internal.pack.Counts;
 import dev.twinrank.core.internal.pack.ObjectPacker;
 import dev.twinrank.core.internal.pack.PackPlan;
+import dev.twinrank.core.internal.pack.PackedSlate;
 import dev.twinrank.core.internal.pack.Refusals;
-import dev.twinrank.core.internal.pack.Slate;
 import dev.twinrank.core.internal.pack.SlatePacker;
 import dev.twinrank.core.internal.pack.Typed;
 import java.util.ArrayList;
@@ -19,7 +19,7 @@ import java.util.OptionalInt;
  */
 public final class RankRequest {
   private final PackPlan plan;
-  private final Slate slate;
+  private final PackedSlate slate;
   private final Counts counts;
   private final long packNanos;
 
@@ -29,7 +29,7 @@ public final class RankRequest {
    * @param counts what its policies absorbed; not to be changed any more
    * @param packNanos how long packing took; −1 if nobody looked
    */
-  RankRequest(PackPlan plan, Slate slate, Counts counts, long packNanos) {
+  RankRequest(PackPlan plan, PackedSlate slate, Counts counts, long packNanos) {
     this.plan = plan;
     this.slate = slate;
     this.counts = counts;
@@ -62,7 +62,7 @@ public final class RankRequest {
     return plan;
   }
 
-  Slate slate() {
+  PackedSlate slate() {
     return slate;
   }
 

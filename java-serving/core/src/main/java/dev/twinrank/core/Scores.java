@@ -1,5 +1,8 @@
 package dev.twinrank.core;
 
+import dev.twinrank.core.internal.engine.Workspace;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -13,17 +16,68 @@ import java.util.Objects;
  * @since 0.1
  */
 public final class Scores {
-  private final int candidates;
-  private final List<Head> heads;
-  private final Head score;
-  private final ByteBuffer[] columns;
+  private static final VarHandle INTS =
+      MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
+  private static final VarHandle LONGS =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
-  /** Takes one little-endian column a head, the score last; the caller must not change them. */
-  Scores(int candidates, List<Head> heads, Head score, ByteBuffer[] columns) {
+  private final Layout layout;
+  private final int candidates;
+  // One column a head, the score last, each of all candidates, little-endian.
+  private final byte[] columns;
+
+  private Scores(Layout layout, int candidates, byte[] columns) {
+    this.layout = layout;
     this.candidates = candidates;
-    this.heads = heads;
-    this.score = score;
     this.columns = columns;
+  }
+
+  /** What the results of one model have in common. Immutable and thread-safe. */
+  static final class Layout {
+    private static final byte[] NOTHING = {};
+
+    private final List<Head> heads;
+    private final Head score;
+    // The bytes a candidate of the columns before each, and of all at the end.
+    private final int[] before;
+
+    Layout(List<Head> heads, Head score) {
+      this.heads = heads;
+      this.score = score;
+      this.before = new int[heads.size() + 2];
+      for (int i = 0; i <= heads.size(); i++) {
+        before[i + 1] = before[i] + head(i).dtype().width();
+      }
+    }
+
+    /** Returns how many columns there are: the heads and the score. */
+    int columns() {
+      return before.length - 1;
+    }
+
+    private Head head(int column) {
+      return column == heads.size() ? score : heads.get(column);
+    }
+
+    private boolean narrow(int column) {
+      return before[column + 1] - before[column] == Float.BYTES;
+    }
+
+    /** Returns the result of a slate of no candidates. */
+    Scores none() {
+      return new Scores(this, 0, NOTHING);
+    }
+
+    /** Copies the first outputs of a run, which are the columns. */
+    Scores copy(Workspace workspace) {
+      int candidates = workspace.candidates();
+      byte[] all = new byte[Math.multiplyExact(before[columns()], candidates)];
+      for (int i = 0; i < columns(); i++) {
+        int from = before[i] * candidates;
+        workspace.output(i).get(0, all, from, before[i + 1] * candidates - from);
+      }
+      return new Scores(this, candidates, all);
+    }
   }
 
   /** Returns the number of candidates. */
@@ -33,7 +87,7 @@ public final class Scores {
 
   /** Returns the heads, in the order of the model, without the score. */
   public List<Head> heads() {
-    return heads;
+    return layout.heads;
   }
 
   /**
@@ -42,7 +96,7 @@ public final class Scores {
    * @throws IndexOutOfBoundsException if there is no such head or candidate
    */
   public double value(int head, int candidate) {
-    return read(Objects.checkIndex(head, heads.size()), heads.get(head).dtype(), candidate);
+    return read(Objects.checkIndex(head, layout.heads.size()), candidate);
   }
 
   /**
@@ -51,7 +105,7 @@ public final class Scores {
    * @throws IndexOutOfBoundsException if there is no such head or candidate
    */
   public long bits(int head, int candidate) {
-    return readBits(Objects.checkIndex(head, heads.size()), heads.get(head).dtype(), candidate);
+    return readBits(Objects.checkIndex(head, layout.heads.size()), candidate);
   }
 
   /**
@@ -60,7 +114,7 @@ public final class Scores {
    * @throws IndexOutOfBoundsException if there is no such candidate
    */
   public double score(int candidate) {
-    return read(heads.size(), score.dtype(), candidate);
+    return read(layout.heads.size(), candidate);
   }
 
   /**
@@ -69,7 +123,7 @@ public final class Scores {
    * @throws IndexOutOfBoundsException if there is no such candidate
    */
   public long scoreBits(int candidate) {
-    return readBits(heads.size(), score.dtype(), candidate);
+    return readBits(layout.heads.size(), candidate);
   }
 
   /**
@@ -78,29 +132,42 @@ public final class Scores {
    * @throws IndexOutOfBoundsException if there is no such head
    */
   public ByteBuffer values(int head) {
-    return view(Objects.checkIndex(head, heads.size()));
+    return view(Objects.checkIndex(head, layout.heads.size()));
   }
 
   /** Returns the scores of all candidates: a read-only little-endian view of its own. */
   public ByteBuffer scores() {
-    return view(heads.size());
+    return view(layout.heads.size());
   }
 
-  private double read(int column, DType dtype, int candidate) {
-    Objects.checkIndex(candidate, candidates);
-    return dtype == DType.FLOAT32
-        ? columns[column].getFloat(candidate * Float.BYTES)
-        : columns[column].getDouble(candidate * Double.BYTES);
+  /** Returns the scores of all candidates, widened exactly. */
+  double[] widened() {
+    double[] widened = new double[candidates];
+    for (int i = 0; i < candidates; i++) {
+      widened[i] = score(i);
+    }
+    return widened;
   }
 
-  private long readBits(int column, DType dtype, int candidate) {
+  private double read(int column, int candidate) {
+    long bits = readBits(column, candidate);
+    return layout.narrow(column) ? Float.intBitsToFloat((int) bits) : Double.longBitsToDouble(bits);
+  }
+
+  private long readBits(int column, int candidate) {
     Objects.checkIndex(candidate, candidates);
-    return dtype == DType.FLOAT32
-        ? Integer.toUnsignedLong(columns[column].getInt(candidate * Integer.BYTES))
-        : columns[column].getLong(candidate * Long.BYTES);
+    int from = layout.before[column] * candidates;
+    return layout.narrow(column)
+        ? Integer.toUnsignedLong((int) INTS.get(columns, from + candidate * Integer.BYTES))
+        : (long) LONGS.get(columns, from + candidate * Long.BYTES);
   }
 
   private ByteBuffer view(int column) {
-    return columns[column].asReadOnlyBuffer().rewind().order(ByteOrder.LITTLE_ENDIAN);
+    int from = layout.before[column] * candidates;
+    int bytes = layout.before[column + 1] * candidates - from;
+    return ByteBuffer.wrap(columns, from, bytes)
+        .slice()
+        .asReadOnlyBuffer()
+        .order(ByteOrder.LITTLE_ENDIAN);
   }
 }

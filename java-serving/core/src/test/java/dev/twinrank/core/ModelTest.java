@@ -9,7 +9,7 @@ import dev.twinrank.core.Verification.Installation;
 import dev.twinrank.core.Verification.SignatureState;
 import dev.twinrank.core.Verification.State;
 import dev.twinrank.core.internal.pack.PackPlan;
-import dev.twinrank.core.internal.pack.Slate;
+import dev.twinrank.core.internal.pack.PackedSlate;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -232,7 +232,7 @@ class ModelTest {
   void namesAFailureOfTheRuntimeAndGoesOn() {
     try (Model model = Tiny.open()) {
       RankRequest sound = model.parse(Tiny.request(1));
-      Slate torn = new Slate(3, OptionalInt.empty(), sound.slate().blocks());
+      PackedSlate torn = new PackedSlate(3, OptionalInt.empty(), sound.slate().blocks());
       ScoringException failure =
           assertThrows(
               ScoringException.class,

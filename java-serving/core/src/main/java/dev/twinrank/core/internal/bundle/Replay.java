@@ -5,7 +5,7 @@ import dev.twinrank.core.ScoringException;
 import dev.twinrank.core.internal.engine.GraphFailure;
 import dev.twinrank.core.internal.onnx.GraphSession;
 import dev.twinrank.core.internal.pack.Block;
-import dev.twinrank.core.internal.pack.Slate;
+import dev.twinrank.core.internal.pack.PackedSlate;
 import dev.twinrank.core.internal.pack.UnseenOutput;
 import dev.twinrank.core.internal.request.RequestReader;
 import java.nio.ByteBuffer;
@@ -33,7 +33,7 @@ final class Replay {
    * @param attested what it must give too, in every bit; or null
    */
   Outcome of(Golden golden, Expectation attested) {
-    Slate slate;
+    PackedSlate slate;
     try {
       slate = reader.read(golden.request);
     } catch (ScoringException e) {
@@ -57,7 +57,7 @@ final class Replay {
         .orElseGet(() -> outputs(golden, slate, attested));
   }
 
-  private Optional<String> inputs(Golden golden, Slate slate) {
+  private Optional<String> inputs(Golden golden, PackedSlate slate) {
     List<Block> blocks = manifest.plan().packing().blocks();
     for (int i = 0; i < blocks.size(); i++) {
       int at = slate.blocks().get(i).rewind().mismatch(golden.inputs.get(i).rewind());
@@ -69,7 +69,7 @@ final class Replay {
     return Optional.empty();
   }
 
-  private Outcome outputs(Golden golden, Slate slate, Expectation attested) {
+  private Outcome outputs(Golden golden, PackedSlate slate, Expectation attested) {
     ByteBuffer[] actual;
     try {
       actual = session.run(slate, null);

@@ -6,7 +6,7 @@ import dev.twinrank.core.internal.engine.SessionSettings;
 import dev.twinrank.core.internal.engine.Workspace;
 import dev.twinrank.core.internal.life.Users;
 import dev.twinrank.core.internal.pack.Block;
-import dev.twinrank.core.internal.pack.Slate;
+import dev.twinrank.core.internal.pack.PackedSlate;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -65,11 +65,9 @@ public final class GraphSession implements AutoCloseable {
    * @throws GraphFailure if the runtime fails
    * @throws IllegalStateException if this session is closed
    */
-  public ByteBuffer[] run(Slate slate, Workspace.Stop stop) throws GraphFailure {
+  public ByteBuffer[] run(PackedSlate slate, Workspace.Stop stop) throws GraphFailure {
     if (slate.candidates() == 0) {
-      if (users.isRetired()) {
-        throw new IllegalStateException(CLOSED);
-      }
+      requireOpen();
       return none();
     }
     Workspace workspace = take();
@@ -83,11 +81,22 @@ public final class GraphSession implements AutoCloseable {
   }
 
   /**
-   * Copies a packed request of at least one candidate into a workspace.
+   * Makes sure that this session can still be used.
+   *
+   * @throws IllegalStateException if it is closed
+   */
+  public void requireOpen() {
+    if (users.isRetired()) {
+      throw new IllegalStateException(CLOSED);
+    }
+  }
+
+  /**
+   * Copies a slate of at least one candidate into a workspace.
    *
    * @throws GraphFailure if it does not fit
    */
-  public void fill(Workspace workspace, Slate slate) throws GraphFailure {
+  public void fill(Workspace workspace, PackedSlate slate) throws GraphFailure {
     workspace.resize(slate.candidates());
     for (int i = 0; i < slate.blocks().size(); i++) {
       ByteBuffer values = slate.blocks().get(i);

@@ -79,6 +79,13 @@ public final class Counts {
     }
   }
 
+  /** Forgets what was missing, before it is counted again. */
+  void clearMissing() {
+    if (missing != null) {
+      Arrays.fill(missing, 0);
+    }
+  }
+
   private int number(Slot slot) {
     return slot.feature().placement() == Placement.CONTEXT
         ? slot.index()

@@ -155,8 +155,7 @@ public final class ObjectPacker {
       absorbed();
       return;
     }
-    OptionalInt exact = current.exactLength();
-    if (exact.isPresent() && exact.getAsInt() != count) {
+    if (current.exactLength() >= 0 && current.exactLength() != count) {
       invalid(ErrorCode.WRONG_LENGTH, "an array of " + count);
       return;
     }

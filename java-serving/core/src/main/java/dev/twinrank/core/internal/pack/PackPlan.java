@@ -70,6 +70,15 @@ public final class PackPlan {
     return unseen;
   }
 
+  /**
+   * Returns the slot of a feature.
+   *
+   * @param index its place among the features of its placement
+   */
+  public Slot slot(Placement placement, int index) {
+    return (placement == Placement.CONTEXT ? context : candidate).slots().get(index);
+  }
+
   Side context() {
     return context;
   }
@@ -83,6 +92,8 @@ public final class PackPlan {
         packing.blocks().stream().filter(block -> block.placement() == placement).toList();
     List<String> groupNames =
         features.stream().flatMap(feature -> feature.group().stream()).distinct().toList();
+    String countsName = placement.label() + "." + Packing.suffix(DType.INT64);
+    int counts = blocks.stream().map(Block::name).toList().indexOf(countsName);
     List<Slot> slots = new ArrayList<>();
     Map<String, Slot> byName = new LinkedHashMap<>();
     for (Feature feature : features) {
@@ -95,7 +106,9 @@ public final class PackPlan {
               value.offset(),
               find(blocks, feature.name(), false, Role.LENGTH).offset(),
               find(blocks, feature.name(), false, Role.STATE).offset(),
-              feature.group().map(groupNames::indexOf).orElse(-1));
+              feature.group().map(groupNames::indexOf).orElse(-1),
+              blocks,
+              counts);
       slots.add(slot);
       byName.put(feature.name(), slot);
     }
@@ -108,8 +121,6 @@ public final class PackPlan {
               find(blocks, name, true, Role.LENGTH).offset(),
               slots.stream().filter(slot -> slot.group() == index).toList()));
     }
-    String countsName = placement.label() + "." + Packing.suffix(DType.INT64);
-    int counts = blocks.stream().map(Block::name).toList().indexOf(countsName);
     return new Side(placement, blocks, counts, slots, groups, byName);
   }
 

@@ -16,7 +16,12 @@ public final class Refusals {
 
   /** Refuses a request as a whole. */
   public static ScoringException request(ErrorCode code, String message) {
-    return new ScoringException(code, message, Optional.empty(), OptionalInt.empty(), null);
+    return request(code, message, null);
+  }
+
+  /** Refuses a request as a whole, because of what the runtime said. */
+  public static ScoringException request(ErrorCode code, String message, Throwable cause) {
+    return new ScoringException(code, message, Optional.empty(), OptionalInt.empty(), cause);
   }
 
   /** Refuses a request because of one candidate. */

@@ -50,10 +50,11 @@ public final class SlatePacker {
   }
 
   /** Returns the packed request. */
-  public Slate finish() {
+  public PackedSlate finish() {
     List<ByteBuffer> blocks = new ArrayList<>(context.finish());
     blocks.addAll(candidates.finish());
     int n = candidates.objects();
-    return new Slate(n, k.isPresent() ? OptionalInt.of(Math.min(k.getAsInt(), n)) : k, blocks);
+    return new PackedSlate(
+        n, k.isPresent() ? OptionalInt.of(Math.min(k.getAsInt(), n)) : k, blocks);
   }
 }

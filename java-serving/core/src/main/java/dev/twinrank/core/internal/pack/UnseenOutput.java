@@ -5,7 +5,6 @@ import dev.twinrank.core.Placement;
 import dev.twinrank.core.Policy;
 import dev.twinrank.core.Schema;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
@@ -50,18 +49,20 @@ public record UnseenOutput(Placement placement, List<Feature> features) {
   /**
    * Looks at what a run has counted.
    *
-   * @param counts int64, little-endian, row-major; empty if the graph did not run
+   * @param counts int64 in a little-endian buffer, row-major, from its position to its limit; empty
+   *     if the graph did not run
    * @throws dev.twinrank.core.ScoringException {@code unseen_value} for the first that is not 0
    */
   public void check(ByteBuffer counts) {
-    ByteBuffer in = counts.duplicate().rewind().order(ByteOrder.LITTLE_ENDIAN);
-    for (int row = 0; in.hasRemaining(); row++) {
-      for (Feature feature : features) {
-        long count = in.getLong();
+    int at = counts.position();
+    for (int row = 0; at < counts.limit(); row++) {
+      for (int i = 0; i < features.size(); i++) {
+        long count = counts.getLong(at);
+        at += Long.BYTES;
         if (count != 0) {
           OptionalInt candidate =
               placement == Placement.CONTEXT ? OptionalInt.empty() : OptionalInt.of(row);
-          throw Refusals.unseen(feature, candidate, count);
+          throw Refusals.unseen(features.get(i), candidate, count);
         }
       }
     }

@@ -10,8 +10,8 @@ import dev.twinrank.core.internal.json.Quote;
 import dev.twinrank.core.internal.pack.Counts;
 import dev.twinrank.core.internal.pack.ObjectPacker;
 import dev.twinrank.core.internal.pack.PackPlan;
+import dev.twinrank.core.internal.pack.PackedSlate;
 import dev.twinrank.core.internal.pack.Refusals;
-import dev.twinrank.core.internal.pack.Slate;
 import dev.twinrank.core.internal.pack.SlatePacker;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -35,7 +35,7 @@ public final class RequestReader {
    *
    * @throws ScoringException as {@link #read(byte[], Counts)}
    */
-  public Slate read(byte[] json) {
+  public PackedSlate read(byte[] json) {
     return read(json, new Counts(plan));
   }
 
@@ -46,7 +46,7 @@ public final class RequestReader {
    * @throws ScoringException with {@code invalid_json} if the text is bad anywhere, else with the
    *     first problem in document order
    */
-  public Slate read(byte[] json, Counts counts) {
+  public PackedSlate read(byte[] json, Counts counts) {
     try (JsonCursor cursor = JsonCursor.over(json, factory)) {
       try {
         return new Reading(cursor, new SlatePacker(plan, maxCandidates, counts)).request();
@@ -68,7 +68,7 @@ public final class RequestReader {
   /** One request being read. */
   private record Reading(JsonCursor cursor, SlatePacker packer) {
 
-    Slate request() {
+    PackedSlate request() {
       if (cursor.next() == null) {
         throw Refusals.request(ErrorCode.INVALID_JSON, "the request is empty; send a JSON object");
       }

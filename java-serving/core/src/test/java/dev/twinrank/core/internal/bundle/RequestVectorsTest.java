@@ -8,7 +8,7 @@ import dev.twinrank.core.Placement;
 import dev.twinrank.core.ScoringException;
 import dev.twinrank.core.internal.pack.Block;
 import dev.twinrank.core.internal.pack.PackPlan;
-import dev.twinrank.core.internal.pack.Slate;
+import dev.twinrank.core.internal.pack.PackedSlate;
 import dev.twinrank.core.internal.request.RequestReader;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -50,14 +50,14 @@ class RequestVectorsTest {
           refusal.getMessage());
       return;
     }
-    Slate slate = reader.read(raw);
+    PackedSlate slate = reader.read(raw);
     assertEquals(expected.get("n").toString(), "" + slate.candidates());
     assertEquals(
         expected.get("k").toString(), slate.k().isPresent() ? "" + slate.k().getAsInt() : "null");
     assertEquals(expected.get("blocks").toString(), blocks(plan, slate).toString());
   }
 
-  private static Map<String, Object> blocks(PackPlan plan, Slate slate) {
+  private static Map<String, Object> blocks(PackPlan plan, PackedSlate slate) {
     Map<String, Object> blocks = new LinkedHashMap<>();
     for (Block block : plan.packing().blocks()) {
       ByteBuffer values = slate.blocks().get(blocks.size()).duplicate().rewind();

@@ -11,4 +11,4 @@ import java.util.OptionalInt;
  * @param k how many ranked candidates are wanted, at most all; empty means all
  * @param blocks little-endian values in packing order; not to be changed
  */
-public record Slate(int candidates, OptionalInt k, List<ByteBuffer> blocks) {}
+public record PackedSlate(int candidates, OptionalInt k, List<ByteBuffer> blocks) {}
