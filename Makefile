@@ -45,6 +45,18 @@ bench-export: env $(DEMO_RUN)/run.json ## what exports, tables of 1.28 GB, trans
 	$(BIN)/python export/bench/export.py --run $(DEMO_RUN)
 	$(BIN)/python export/bench/slates.py --quick
 
+.PHONY: bench-java
+bench-java: tools env ## what the core costs beside the bare runtime, DJL, the official binding and Python (10 minutes)
+	java-serving/benchmarks/run.sh
+
+.PHONY: bench-java-quick
+bench-java-quick: tools env ## the same contestants, asserted equal on every request; the times mean nothing (2 minutes)
+	java-serving/benchmarks/run.sh --quick
+
+.PHONY: bench-java-micro
+bench-java-micro: tools env ## JMH: keys, orders and what else is too small for the above
+	java-serving/benchmarks/run.sh micro
+
 $(DEMO_RUN)/run.json: | $(ENV_STAMP)
 	$(BIN)/twinrank train $(DEMO_CONFIG) --out $(DEMO_RUN)
 
