@@ -21,6 +21,9 @@ make demo
 phase "the Gradle consumer scores the demo bundle"
 gradle/check.sh build/models/ml100k/1
 
+phase "consumers of the deployed core: three libraries and no more; beside DJL and other releases of ONNX Runtime"
+java-serving/it/check.sh
+
 phase "Python tests that need a component"
 .venv/bin/pytest -m ci
 
