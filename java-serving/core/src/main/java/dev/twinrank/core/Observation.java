@@ -5,8 +5,6 @@ import dev.twinrank.core.Statistics.OutputCounts;
 import dev.twinrank.core.internal.pack.Counts;
 import dev.twinrank.core.internal.pack.UnseenOutput;
 import dev.twinrank.core.internal.rank.NonFinite;
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -28,7 +26,6 @@ import java.util.stream.Stream;
  * allocated if nobody listens.
  */
 final class Observation {
-  private static final Logger LOG = System.getLogger("dev.twinrank.core");
   private static final int NO_FEATURE = -1;
 
   private final String model;
@@ -183,20 +180,22 @@ final class Observation {
     for (int i = 0; i < listeners.length; i++) {
       try {
         listeners[i].onRequest(event);
-      } catch (RuntimeException | Error e) {
+      } catch (Throwable e) {
         // The request is decided: whatever a listener throws must not change what the caller gets.
         listenerFailures.increment();
         if (failed.getAndIncrement(i) == 0) {
-          LOG.log(
-              Level.WARNING,
-              "listener "
-                  + i
-                  + " of model '"
-                  + model
-                  + "' threw; later failures of it are only counted",
-              e);
+          report(e);
         }
       }
+    }
+  }
+
+  private static void report(Throwable thrown) {
+    Thread here = Thread.currentThread();
+    try {
+      here.getUncaughtExceptionHandler().uncaughtException(here, thrown);
+    } catch (Throwable ignored) {
+      // The JVM ignores what a handler throws, too.
     }
   }
 

@@ -9,9 +9,10 @@ import java.util.OptionalLong;
  * ModelOptions.Builder#listener}. Must be thread-safe: it is called on the threads of the callers,
  * before they get their answer, by any number of them at once; what it does, they wait for.
  *
- * <p>A listener that throws loses no answer and hides no refusal: what it threw is counted in
- * {@link Statistics#listenerFailures}, and the first failure of each listener is logged, with its
- * stack trace, to the {@link System.Logger} {@code dev.twinrank.core} at level {@code WARNING}.
+ * <p>A listener that throws loses no answer and hides no refusal, and the listeners after it are
+ * still called: what it threw is counted in {@link Statistics#listenerFailures}, and the first
+ * failure of each listener goes to the uncaught-exception handler of the thread. The first only,
+ * because a listener that fails on every request would fill a log by the second.
  *
  * <p>A model without listeners reads no clock. Replays of goldens (opening, warm-up, {@link
  * Model#verify}) are not heard of.
