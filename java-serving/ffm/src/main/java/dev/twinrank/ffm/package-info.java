@@ -1,0 +1,2 @@
+/** An engine over the C API of ONNX Runtime, called through java.lang.foreign. */
+package dev.twinrank.ffm;
