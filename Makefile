@@ -81,7 +81,7 @@ $(ENV_STAMP): requirements/dev.txt requirements/bootstrap.txt pyproject.toml too
 jar: $(JAR_STAMP) ## the Java jars, without running their tests
 $(JAR_STAMP): $(JAVA_SOURCES)
 	@tools/require.sh java mvn
-	@echo "jars: building core, probe, server and gateway (the first build resolves their libraries)"
+	@echo "jars: building core, probe, server, gateway and, with a JDK 22 or newer, ffm (the first build resolves their libraries)"
 	tools/maven.sh -T 2 package -Dmaven.test.skip=true -Dspotless.check.skip=true
 	@mkdir -p $(@D) && touch $@
 

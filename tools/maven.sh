@@ -5,6 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build/log
 log=build/log/maven.log
+# The module ffm is Java 22; a machine that has only JDK 17 builds and tests all the others.
+if newer=$(tools/newer_jdk.sh 2>&1); then
+  set -- "-Dtwinrank.jdk22=$newer" "$@"
+else
+  echo "ffm: skipped, $newer"
+fi
 set +e # the filters find nothing in a quiet run; Maven's own status decides
 mvn -B -ntp -f java-serving/pom.xml "$@" 2>&1 | tee "$log" |
   grep --line-buffered -E '^\[INFO\] (Building [^:]*twinrank|BUILD |Total time|twinrank.*(SUCCESS|FAILURE|SKIPPED))|Tests run:|^\[(ERROR|WARNING)\]' |

@@ -5,16 +5,6 @@ cd "$(dirname "$0")/.."
 export TWINRANK_TIER=ci
 phase() { printf '\n---- %s\n' "$1"; }
 
-newer_jdk() { # prints the home of a JDK of release 22 or later
-  local home major
-  for home in "${TWINRANK_NEWER_JDK:-}" /usr/lib/jvm/* "$HOME"/.sdkman/candidates/java/*; do
-    [ -x "$home/bin/javac" ] || continue
-    major=$("$home/bin/javac" -version 2>&1 | sed -nE 's/^javac ([0-9]+).*/\1/p')
-    [ "${major:-0}" -ge 22 ] && { echo "$home"; return 0; }
-  done
-  return 1
-}
-
 phase "make demo, from data to report"
 make demo
 
@@ -28,7 +18,7 @@ phase "Python tests that need a component"
 .venv/bin/pytest -m ci
 
 phase "the Java reactor's tests, run by a newer JDK"
-jdk=$(newer_jdk) || { echo "missing: a JDK 22 or newer (looked below /usr/lib/jvm; set TWINRANK_NEWER_JDK=/path/to/jdk)" >&2; exit 1; }
+jdk=$(tools/newer_jdk.sh)
 "$jdk/bin/java" -version 2>&1 | head -1
 tools/maven.sh test -Djvm="$jdk/bin/java"
 

@@ -24,8 +24,9 @@ public interface Workspace extends AutoCloseable {
   int candidates();
 
   /**
-   * Returns an input's memory: exactly its values for {@link #candidates}, position 0. The same
-   * object until the next {@link #resize}.
+   * Returns an input's memory: its values for {@link #candidates} lie between position 0 and the
+   * limit, and its capacity may be more. The same object until the next {@link #resize}, which may
+   * move the limit of this one.
    */
   ByteBuffer input(int index);
 
