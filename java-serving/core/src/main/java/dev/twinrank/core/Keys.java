@@ -18,6 +18,10 @@ import java.util.OptionalInt;
  * @since 0.1
  */
 public final class Keys {
+  /** Bytes and no encoder, so that no thread holds on to the loader of this class. */
+  private static final ThreadLocal<byte[]> SCRATCH =
+      ThreadLocal.withInitial(() -> new byte[KeyEncoder.SCRATCH]);
+
   private Keys() {}
 
   /**
@@ -26,7 +30,7 @@ public final class Keys {
    * @throws ScoringException {@code invalid_string} if it holds a lone surrogate
    */
   public static long of(String string) {
-    KeyEncoder encoder = new KeyEncoder();
+    KeyEncoder encoder = new KeyEncoder(SCRATCH.get());
     if (!encoder.encode(Objects.requireNonNull(string, "string"))) {
       throw refusal(string, OptionalInt.empty());
     }
@@ -46,7 +50,7 @@ public final class Keys {
    */
   public static void of(String[] strings, long[] keys) {
     sameLength(strings.length, keys.length);
-    KeyEncoder encoder = new KeyEncoder();
+    KeyEncoder encoder = new KeyEncoder(SCRATCH.get());
     for (int i = 0; i < keys.length; i++) {
       keys[i] = key(encoder, strings[i], i);
     }
@@ -65,7 +69,7 @@ public final class Keys {
    */
   public static void of(List<String> strings, long[] keys) {
     sameLength(strings.size(), keys.length);
-    KeyEncoder encoder = new KeyEncoder();
+    KeyEncoder encoder = new KeyEncoder(SCRATCH.get());
     int i = 0;
     for (String string : strings) {
       keys[i] = key(encoder, string, i);

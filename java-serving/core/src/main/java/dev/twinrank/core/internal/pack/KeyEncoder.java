@@ -3,48 +3,58 @@ package dev.twinrank.core.internal.pack;
 import com.dynatrace.hash4j.hashing.HashStream64;
 import com.dynatrace.hash4j.hashing.Hasher64;
 import com.dynatrace.hash4j.hashing.Hashing;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
 
 /**
  * Turns strings into keys: XXH3-64 (seed 0) of their UTF-8 bytes. Not thread-safe.
  *
- * <p>Its memory is fixed, whatever the length of the strings, and nothing is allocated for those of
- * at most {@value #UNITS} UTF-16 units.
+ * <p>Its memory is bounded, whatever the length of the strings; when it has what it needs, strings
+ * of at most {@value #UNITS} UTF-16 units allocate nothing.
  */
 public final class KeyEncoder {
-  private static final Hasher64 XXH3 = Hashing.xxh3_64();
-
   /** The UTF-16 units that are encoded at once; what is longer is hashed as a stream of such. */
   static final int UNITS = 512;
 
-  /** A pair makes four bytes, so that three a unit is the most. */
-  private static final int BYTES_PER_UNIT = 3;
+  /** The least length of scratch: a pair makes four bytes, and one byte may be written beyond. */
+  public static final int SCRATCH = 3 * UNITS + 1;
 
+  private static final Hasher64 XXH3 = Hashing.xxh3_64();
+  private static final VarHandle SHORTS = view(short[].class);
+  private static final VarHandle INTS = view(int[].class);
   private static final int ASCII_END = 0x80;
 
-  private final byte[] utf8 = new byte[BYTES_PER_UNIT * UNITS];
-  private final char[] units = new char[UNITS];
+  private final byte[] utf8;
+  private char[] units = {};
   private long key;
 
+  /** Makes an encoder. */
+  public KeyEncoder() {
+    this(new byte[SCRATCH]);
+  }
+
+  /** Makes an encoder that works in a caller's memory, which it changes. */
+  public KeyEncoder(byte[] scratch) {
+    this.utf8 = scratch;
+  }
+
   /** Makes the key of a string; returns false if there is a lone surrogate. */
-  @SuppressWarnings("deprecation") // getBytes drops the high bytes, and the loop refuses any
+  @SuppressWarnings("deprecation")
   public boolean encode(String text) {
     int count = text.length();
     if (count > UNITS) {
       return encodeLong(text);
     }
+    // The first character spares most scripts a copy that would be in vain.
+    if (count > 0 && text.charAt(0) >= ASCII_END) {
+      return encodeWide(text, count);
+    }
+    // Drops the high bytes of all characters, so it counts only if none has any.
     text.getBytes(0, count, utf8, 0);
-    int seen = 0;
-    for (int i = 0; i < count; i++) {
-      seen |= text.charAt(i);
-    }
-    if (seen < ASCII_END) {
-      key = XXH3.hashBytesToLong(utf8, 0, count);
-      return true;
-    }
-    text.getChars(0, count, units, 0);
-    return finish(write(units, 0, count));
+    return seen(text, count) < ASCII_END ? finish(count) : encodeWide(text, count);
   }
 
   /** Makes the key of characters; returns false if there is a lone surrogate. */
@@ -102,8 +112,50 @@ public final class KeyEncoder {
     return true;
   }
 
+  /**
+   * Returns the union of the bits of all characters.
+   *
+   * <p>Loops of a fixed number of steps, overlapping at the end, are unrolled without a test of the
+   * string's inner form or of an index in each; a loop to the end costs as much as the hash.
+   */
+  private static int seen(String text, int count) {
+    int seen = 0;
+    if (count > 8) {
+      for (int i = 0; i < 8; i++) {
+        seen |= text.charAt(i) | text.charAt(count - 8 + i);
+      }
+      for (int from = 8; from < count - 8; from += 8) {
+        for (int i = 0; i < 8; i++) {
+          seen |= text.charAt(from + i);
+        }
+      }
+    } else if (count >= 4) {
+      for (int i = 0; i < 4; i++) {
+        seen |= text.charAt(i) | text.charAt(count - 4 + i);
+      }
+    } else {
+      for (int i = 0; i < count; i++) {
+        seen |= text.charAt(i);
+      }
+    }
+    return seen;
+  }
+
+  private boolean encodeWide(String text, int count) {
+    room(count);
+    text.getChars(0, count, units, 0);
+    return finish(write(units, 0, count));
+  }
+
+  private void room(int count) {
+    if (units.length < count) {
+      units = new char[Math.min(UNITS, 2 * count)];
+    }
+  }
+
   private boolean encodeLong(String text) {
     HashStream64 stream = XXH3.hashStream();
+    room(UNITS);
     for (int from = 0; from < text.length(); ) {
       int count = Math.min(UNITS, text.length() - from);
       text.getChars(from, from + count, units, 0);
@@ -148,22 +200,30 @@ public final class KeyEncoder {
       if (c < ASCII_END) {
         utf8[length++] = (byte) c;
       } else if (c < 0x800) {
-        utf8[length++] = (byte) (0xC0 | (c >> 6));
-        utf8[length++] = (byte) (0x80 | (c & 0x3F));
+        SHORTS.set(utf8, length, (short) (0x80C0 | c >> 6 | (c & 0x3F) << 8));
+        length += 2;
       } else if (!Character.isSurrogate(c)) {
-        utf8[length++] = (byte) (0xE0 | (c >> 12));
-        utf8[length++] = (byte) (0x80 | ((c >> 6) & 0x3F));
-        utf8[length++] = (byte) (0x80 | (c & 0x3F));
+        INTS.set(utf8, length, 0x8080E0 | c >> 12 | (c >> 6 & 0x3F) << 8 | (c & 0x3F) << 16);
+        length += 3; // the fourth byte is zero and is overwritten or left out
       } else if (i + 1 < end && Character.isSurrogatePair(c, chars[i + 1])) {
         int point = Character.toCodePoint(c, chars[++i]);
-        utf8[length++] = (byte) (0xF0 | (point >> 18));
-        utf8[length++] = (byte) (0x80 | ((point >> 12) & 0x3F));
-        utf8[length++] = (byte) (0x80 | ((point >> 6) & 0x3F));
-        utf8[length++] = (byte) (0x80 | (point & 0x3F));
+        INTS.set(
+            utf8,
+            length,
+            0x808080F0
+                | point >> 18
+                | (point >> 12 & 0x3F) << 8
+                | (point >> 6 & 0x3F) << 16
+                | (point & 0x3F) << 24);
+        length += 4;
       } else {
         return -1;
       }
     }
     return length;
+  }
+
+  private static VarHandle view(Class<?> array) {
+    return MethodHandles.byteArrayViewVarHandle(array, ByteOrder.LITTLE_ENDIAN);
   }
 }
