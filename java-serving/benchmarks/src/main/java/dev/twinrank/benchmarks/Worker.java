@@ -8,6 +8,7 @@ import com.sun.management.ThreadMXBean;
 import dev.twinrank.benchmarks.ours.BuiltRequest;
 import dev.twinrank.benchmarks.ours.EngineRun;
 import dev.twinrank.benchmarks.ours.Loading;
+import dev.twinrank.benchmarks.ours.SlateRun;
 import dev.twinrank.benchmarks.peer.Djl;
 import dev.twinrank.benchmarks.peer.RawRun;
 import dev.twinrank.benchmarks.peer.TensorPerFeature;
@@ -204,6 +205,8 @@ public final class Worker {
     return switch (command.get("contestant").textValue()) {
       case "raw" -> new RawRun(folder, names);
       case "engine" -> new EngineRun(folder, names);
+      case "slate" -> SlateRun.ranking(folder, names);
+      case "fill" -> SlateRun.filling(folder, names);
       case "builder" -> new BuiltRequest(folder, names);
       case "djl" -> Djl.packed(folder, names);
       case "djl-flat" -> Djl.flat(folder, names);
