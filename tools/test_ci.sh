@@ -22,5 +22,8 @@ jdk=$(tools/newer_jdk.sh)
 "$jdk/bin/java" -version 2>&1 | head -1
 tools/maven.sh test -Djvm="$jdk/bin/java"
 
+phase "every way of scoring that the benchmarks compare answers alike"
+java-serving/benchmarks/run.sh --quick
+
 phase "parity of the demo bundle with the newer JDK behind every Java route"
 JAVA_HOME=$jdk .venv/bin/twinrank verify build/models/ml100k/1 --run build/runs/ml100k --report build/report-newer-jdk
