@@ -67,6 +67,6 @@ public final class MemoryBudget {
 
   @Override
   public String toString() {
-    return used() + " of " + limit() + " bytes of native memory, by " + books.describe();
+    return "MemoryBudget: of its bytes " + books.describe();
   }
 }

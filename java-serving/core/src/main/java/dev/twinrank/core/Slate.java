@@ -121,6 +121,8 @@ public final class Slate implements AutoCloseable {
     try {
       // A slate of no candidates never runs, but its context is checked: that needs memory too.
       workspace.resize(Math.max(count, 1));
+    } catch (ScoringException e) {
+      throw refused(e);
     } catch (GraphFailure e) {
       throw refused(Scoring.failed(count, e));
     }

@@ -3,6 +3,7 @@ package dev.twinrank.core.internal.bundle;
 import dev.twinrank.core.BundleException;
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.Problem;
+import dev.twinrank.core.ScoringException;
 import dev.twinrank.core.internal.json.Quote;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -40,6 +41,11 @@ final class Findings {
     if (!problems.isEmpty()) {
       throw new BundleException(bundle, problems, cause);
     }
+  }
+
+  /** Ends a phase that cannot go on for want of memory. */
+  BundleException shortage(String path, ScoringException e) {
+    return fatal(ErrorCode.MEMORY_BUDGET_EXCEEDED, path, "cannot be scored: " + e.getMessage(), e);
   }
 
   /** Ends the phase with one last problem. */

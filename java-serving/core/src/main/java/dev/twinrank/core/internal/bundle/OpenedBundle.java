@@ -7,11 +7,13 @@ import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.Verification;
 import dev.twinrank.core.internal.engine.GraphFailure;
 import dev.twinrank.core.internal.life.Budget;
+import dev.twinrank.core.internal.life.Budget.Account;
 import dev.twinrank.core.internal.onnx.Engines;
 import dev.twinrank.core.internal.onnx.GraphSession;
 import dev.twinrank.core.internal.onnx.Output;
 import dev.twinrank.core.internal.pack.Block;
 import dev.twinrank.core.internal.pack.PackPlan;
+import dev.twinrank.core.internal.proto.Footprint;
 import dev.twinrank.core.internal.proto.GraphRules;
 import dev.twinrank.core.internal.proto.GraphRules.Signature;
 import dev.twinrank.core.internal.proto.ModelWalk;
@@ -74,9 +76,9 @@ public record OpenedBundle(
     journal.begin(Journal.SIGNATURE);
     SignatureCheck signature = SignatureCheck.of(root, tree, manifest, options.signature());
     journal.begin(Journal.GRAPH);
-    checkGraph(root, manifest, files);
+    Footprint footprint = checkGraph(root, manifest, files);
     journal.begin(Journal.SESSION);
-    GraphSession session = session(root, manifest, files);
+    GraphSession session = session(root, manifest, files, footprint, memory);
     try {
       journal.begin(Journal.GOLDENS);
       RequestReader reader = new RequestReader(manifest.plan(), manifest.maxCandidates());
@@ -130,7 +132,7 @@ public record OpenedBundle(
     }
   }
 
-  private static void checkGraph(Path root, Manifest manifest, BundleFiles files) {
+  private static Footprint checkGraph(Path root, Manifest manifest, BundleFiles files) {
     Findings found = new Findings(root);
     Manifest.FileEntry data = manifest.files().get(Paths.MODEL_DATA);
     GraphRules rules =
@@ -140,11 +142,13 @@ public record OpenedBundle(
             manifest.plan().packing().blocks().stream().map(OpenedBundle::signature).toList(),
             manifest.graphOutputs().stream().map(OpenedBundle::signature).toList(),
             data == null ? OptionalLong.empty() : OptionalLong.of(data.size()));
-    ModelWalk.check(
-        files.content(Paths.MODEL),
-        rules,
-        (code, where, detail) -> found.add(code, Paths.MODEL + "#" + where, detail));
+    Footprint footprint =
+        ModelWalk.check(
+            files.content(Paths.MODEL),
+            rules,
+            (code, where, detail) -> found.add(code, Paths.MODEL + "#" + where, detail));
     found.stop();
+    return footprint;
   }
 
   private static Signature signature(Block block) {
@@ -157,7 +161,12 @@ public record OpenedBundle(
     return new Signature(output.name(), OnnxTypes.number(output.dtype()), shape);
   }
 
-  private static GraphSession session(Path root, Manifest manifest, BundleFiles files) {
+  private static GraphSession session(
+      Path root,
+      Manifest manifest,
+      BundleFiles files,
+      Footprint footprint,
+      Optional<Budget> memory) {
     Findings found = new Findings(root);
     if (!manifest.release().equals(Engines.get().release())) {
       throw found.fatal(
@@ -170,6 +179,8 @@ public record OpenedBundle(
               + "; run that release, or export the model again",
           null);
     }
+    Optional<Account> account = memory.map(budget -> charge(root, footprint, budget));
+    boolean created = false;
     try {
       GraphSession session =
           GraphSession.create(
@@ -177,7 +188,10 @@ public record OpenedBundle(
               root,
               manifest.session(),
               manifest.plan().packing().blocks(),
-              manifest.graphOutputs());
+              manifest.graphOutputs(),
+              account);
+      created = true;
+      account.ifPresent(each -> each.give(footprint.loading()));
       if (files.externalDataChanged()) {
         session.close();
         throw found.fatal(
@@ -193,6 +207,32 @@ public record OpenedBundle(
           Paths.MODEL,
           "was refused by the runtime: " + e.getMessage(),
           e);
+    } finally {
+      if (!created) {
+        account.ifPresent(Account::close);
+      }
     }
+  }
+
+  /** Charges what the session will take, and what creating it takes beside that. */
+  private static Account charge(Path root, Footprint footprint, Budget budget) {
+    Account account = budget.open(root.toString());
+    long need = footprint.session() + footprint.loading();
+    if (account.take(need)) {
+      return account;
+    }
+    account.close();
+    throw new Findings(root)
+        .fatal(
+            ErrorCode.MEMORY_BUDGET_EXCEEDED,
+            Paths.MODEL,
+            "needs about "
+                + need
+                + " bytes of native memory, "
+                + footprint.session()
+                + " of them for as long as it is open, and "
+                + budget.describe()
+                + "; unload a version, or declare a larger MemoryBudget",
+            null);
   }
 }

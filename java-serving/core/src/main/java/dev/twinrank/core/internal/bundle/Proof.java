@@ -3,6 +3,7 @@ package dev.twinrank.core.internal.bundle;
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.ModelOptions.Require;
+import dev.twinrank.core.ScoringException;
 import dev.twinrank.core.Verification;
 import dev.twinrank.core.Verification.State;
 import dev.twinrank.core.VerificationReport;
@@ -70,7 +71,12 @@ record Proof(State state, String hostClass, Optional<Attestation> attestation) {
     for (int i = 0; i < goldens.size(); i++) {
       Golden golden = goldens.get(i);
       long begin = System.nanoTime();
-      Outcome outcome = replay.of(golden, proof.attested(i));
+      Outcome outcome;
+      try {
+        outcome = replay.of(golden, proof.attested(i));
+      } catch (ScoringException e) {
+        throw found.shortage(line(i), e);
+      }
       Duration duration = Duration.ofNanos(System.nanoTime() - begin);
       Optional<String> detail = outcome.detail().map(Quote::plain);
       journal.golden(

@@ -44,7 +44,13 @@ public final class Rehearsal {
       Findings found = new Findings(root);
       for (int i = 0; i < goldens.size() && System.nanoTime() - begin < limit; i++) {
         String line = Proof.line(i);
-        answer(i, caller)
+        Outcome outcome;
+        try {
+          outcome = answer(i, caller);
+        } catch (ScoringException e) {
+          throw found.shortage(line, e);
+        }
+        outcome
             .detail()
             .ifPresent(
                 detail ->

@@ -116,7 +116,15 @@ final class Replay {
     return Outcome.differs("was accepted; expected " + golden.error.code());
   }
 
+  /**
+   * Judges a refusal.
+   *
+   * @throws ScoringException if it is for want of memory
+   */
   static Outcome refused(Golden golden, ScoringException e) {
+    if (e.code() == ErrorCode.MEMORY_EXHAUSTED) {
+      throw e; // that says nothing of the golden
+    }
     return e.code() == golden.error
         ? Outcome.PASSED
         : Outcome.differs(

@@ -13,6 +13,8 @@ import java.util.Objects;
  */
 public record TensorSpec(String name, DType dtype, List<Long> dims) {
   private static final long CANDIDATES = -1;
+  private static final long LEAST = 64;
+  private static final long LARGEST = Integer.MAX_VALUE - 8L;
 
   /** Copies the axes. */
   public TensorSpec {
@@ -28,6 +30,17 @@ public record TensorSpec(String name, DType dtype, List<Long> dims) {
       shape[i] = dims.get(i) == CANDIDATES ? candidates : dims.get(i);
     }
     return shape;
+  }
+
+  /**
+   * Returns how many bytes a workspace allocates for it when it has to grow: half as much again as
+   * the values take, so that slates that grow a little do not allocate each time.
+   *
+   * @throws ArithmeticException if a long cannot hold it
+   */
+  public long capacity(int candidates) {
+    long bytes = bytes(candidates);
+    return Math.max(Math.min(Math.max(Math.addExact(bytes, bytes / 2), LEAST), LARGEST), bytes);
   }
 
   /**

@@ -41,7 +41,11 @@ public interface Workspace extends AutoCloseable {
    */
   void run(Stop stop) throws GraphFailure;
 
-  /** Returns how many bytes of native memory the buffers hold. */
+  /**
+   * Returns how many bytes of native memory the buffers hold: of each tensor at most {@link
+   * TensorSpec#capacity} of the largest {@link #resize}, which is what was asked of a budget
+   * before.
+   */
   long bytes();
 
   /** Frees what is native but the buffers, which the collector frees. Idempotent. */

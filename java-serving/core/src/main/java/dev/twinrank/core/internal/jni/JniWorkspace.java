@@ -78,7 +78,7 @@ class JniWorkspace implements Workspace {
           "'" + spec.name() + "' would take " + bytes + " bytes; send less at once");
     }
     if (memory[i] == null || memory[i].capacity() < bytes) {
-      memory[i] = ByteBuffer.allocateDirect(grown((int) bytes));
+      memory[i] = ByteBuffer.allocateDirect((int) spec.capacity(count));
     }
     views[i] = memory[i].slice(0, (int) bytes).order(ByteOrder.nativeOrder());
     (input ? inputTensors : outputTensors)
@@ -168,9 +168,5 @@ class JniWorkspace implements Workspace {
           default -> OnnxJavaType.INT64;
         };
     return OnnxTensor.createTensor(environment, values, shape, type);
-  }
-
-  private static int grown(int bytes) {
-    return (int) Math.min(Math.max(bytes + bytes / 2L, 64), LARGEST);
   }
 }

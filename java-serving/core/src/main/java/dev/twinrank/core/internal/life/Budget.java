@@ -42,13 +42,18 @@ public final class Budget {
     return byOwner;
   }
 
-  /** Returns the owners and what they have taken as words for a message. */
+  /** Returns what is taken, of how much and by whom, as words for a message. */
   public String describe() {
     String owners =
         reservations().entrySet().stream()
             .map(each -> each.getKey() + " " + each.getValue())
             .collect(Collectors.joining(", "));
-    return owners.isEmpty() ? "nobody" : owners;
+    return used()
+        + " of "
+        + limit
+        + " are taken ("
+        + (owners.isEmpty() ? "by nobody" : owners)
+        + ")";
   }
 
   /** Opens an account; its owner closes it. */

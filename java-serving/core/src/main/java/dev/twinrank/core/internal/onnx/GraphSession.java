@@ -3,7 +3,9 @@ package dev.twinrank.core.internal.onnx;
 import dev.twinrank.core.internal.engine.GraphFailure;
 import dev.twinrank.core.internal.engine.NativeGraph;
 import dev.twinrank.core.internal.engine.SessionSettings;
+import dev.twinrank.core.internal.engine.TensorSpec;
 import dev.twinrank.core.internal.engine.Workspace;
+import dev.twinrank.core.internal.life.Budget.Account;
 import dev.twinrank.core.internal.life.Users;
 import dev.twinrank.core.internal.pack.Block;
 import dev.twinrank.core.internal.pack.PackedSlate;
@@ -12,8 +14,10 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.stream.Stream;
 
 /**
  * A graph that is ready to run. Thread-safe.
@@ -27,13 +31,19 @@ public final class GraphSession implements AutoCloseable {
   private final NativeGraph graph;
   private final int outputs;
   private final Users users;
+  private final Optional<Account> memory;
+  private final List<TensorSpec> tensors;
   private final BlockingQueue<Workspace> idle =
       new ArrayBlockingQueue<>(2 * Runtime.getRuntime().availableProcessors());
 
-  private GraphSession(NativeGraph graph, int outputs) {
+  private GraphSession(
+      NativeGraph graph, List<TensorSpec> tensors, int outputs, Optional<Account> memory) {
     this.graph = graph;
+    this.tensors = tensors;
     this.outputs = outputs;
+    this.memory = memory;
     this.users = new Users(this::free);
+    memory.ifPresent(account -> account.onShortage(this::drain));
   }
 
   /**
@@ -41,20 +51,25 @@ public final class GraphSession implements AutoCloseable {
    *
    * @param model the very bytes that were checked
    * @param folder where {@code model.onnx.data} lies, if the model has one
+   * @param memory what the workspaces are charged to, if anything; the session closes it, but not
+   *     if it is not created
    * @throws GraphFailure if the runtime refuses the graph
    */
   public static GraphSession create(
-      byte[] model, Path folder, SessionSettings settings, List<Block> blocks, List<Output> outputs)
+      byte[] model,
+      Path folder,
+      SessionSettings settings,
+      List<Block> blocks,
+      List<Output> outputs,
+      Optional<Account> memory)
       throws GraphFailure {
+    List<TensorSpec> inputs = blocks.stream().map(Block::spec).toList();
+    List<TensorSpec> results = outputs.stream().map(Output::spec).toList();
     return new GraphSession(
-        Engines.get()
-            .load(
-                model,
-                folder,
-                settings,
-                blocks.stream().map(Block::spec).toList(),
-                outputs.stream().map(Output::spec).toList()),
-        outputs.size());
+        Engines.get().load(model, folder, settings, inputs, results),
+        Stream.concat(inputs.stream(), results.stream()).toList(),
+        outputs.size(),
+        memory);
   }
 
   /**
@@ -127,7 +142,12 @@ public final class GraphSession implements AutoCloseable {
   /** Returns a workspace that nobody else has; the caller gives it back with {@link #give}. */
   public Workspace take() {
     Workspace workspace = idle.poll();
-    return workspace == null ? graph.workspace() : workspace;
+    return workspace == null ? fresh() : workspace;
+  }
+
+  private Workspace fresh() {
+    Workspace workspace = graph.workspace();
+    return memory.isEmpty() ? workspace : new ChargedWorkspace(workspace, memory.get(), tensors);
   }
 
   /** Takes a workspace back; one that finds no place is closed. */
@@ -177,8 +197,12 @@ public final class GraphSession implements AutoCloseable {
   }
 
   private void free() {
-    drain();
-    graph.close();
+    try {
+      drain();
+      graph.close();
+    } finally {
+      memory.ifPresent(Account::close);
+    }
   }
 
   private void drain() {

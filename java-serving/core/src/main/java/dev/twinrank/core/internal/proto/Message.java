@@ -12,7 +12,7 @@ import java.util.Set;
  * A message of onnx.proto, read to its last byte with every message inside it. Not thread-safe.
  *
  * <p>Parsers merge what occurs twice and skip what they do not know, each in its own way; here both
- * are refused. Bytes stay where they are; of a repeated number only is known whether there is one.
+ * are refused. Bytes stay where they are; of repeated numbers only is known how many there are.
  */
 final class Message {
   private static final int MAX_DEPTH = 64;
@@ -92,11 +92,25 @@ final class Message {
   /** Returns whether a field holds anything: bytes, or numbers of a repeated field. */
   boolean holds(String field) {
     for (Object value : values.getOrDefault(field, List.of())) {
-      if (value instanceof ByteBuffer bytes ? bytes.hasRemaining() : value.equals(true)) {
+      if (value instanceof ByteBuffer bytes ? bytes.hasRemaining() : !value.equals(0L)) {
         return true;
       }
     }
     return false;
+  }
+
+  /** Returns how many values a repeated field holds. */
+  long count(String field) {
+    long count = 0;
+    for (Object value : values.getOrDefault(field, List.of())) {
+      count += value instanceof Long numbers ? numbers : 1;
+    }
+    return count;
+  }
+
+  /** Returns the size of a singular field of bytes; 0 if it is not there. */
+  int bytes(String field) {
+    return has(field) ? ((ByteBuffer) values.get(field).get(0)).remaining() : 0;
   }
 
   long number(String field, long otherwise) {

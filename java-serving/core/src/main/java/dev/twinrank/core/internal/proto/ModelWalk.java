@@ -1,5 +1,6 @@
 package dev.twinrank.core.internal.proto;
 
+import dev.twinrank.core.DType;
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.internal.engine.TensorSpec;
 import dev.twinrank.core.internal.json.Quote;
@@ -25,6 +26,7 @@ public final class ModelWalk {
   private static final int MAX_REPORTED = 20;
   private static final long EXTERNAL = 1;
   private static final String DATA_FILE = "model.onnx.data";
+  private static final String TABLES = "ai.onnx.ml";
   private static final Set<String> EXTERNAL_KEYS = Set.of("location", "offset", "length");
 
   /** Where a TensorProto can hold its values; two at once leave open which one counts. */
@@ -49,6 +51,8 @@ public final class ModelWalk {
   private final Map<String, Long> imports = new LinkedHashMap<>();
   private final Map<ErrorCode, Integer> reported = new EnumMap<>(ErrorCode.class);
   private int nodes;
+  private long elements;
+  private long largestExternal;
 
   private ModelWalk(GraphRules rules, Report report) {
     this.rules = rules;
@@ -58,14 +62,22 @@ public final class ModelWalk {
   /**
    * Walks over a model and reports what the contract does not allow, at most twenty problems of
    * each code.
+   *
+   * @return what decides how much memory the model takes; of a model without problems
    */
-  public static void check(byte[] model, GraphRules rules, Report report) {
+  public static Footprint check(byte[] model, GraphRules rules, Report report) {
     ModelWalk walk = new ModelWalk(rules, report);
     try {
       walk.model(Message.read("ModelProto", ByteBuffer.wrap(model)));
     } catch (InvalidProto e) {
       walk.invalid("", "is no ONNX model: " + e.getMessage());
     }
+    return new Footprint(
+        model.length,
+        rules.externalBytes().orElse(0),
+        walk.largestExternal,
+        walk.nodes,
+        walk.elements);
   }
 
   /**
@@ -210,6 +222,9 @@ public final class ModelWalk {
         invalid(here, "has the attribute " + Quote.of(attribute.text("name")) + " twice");
       }
       attribute(attribute, here, depth);
+      if (domain.equals(TABLES)) {
+        elements += elements(attribute);
+      }
     }
   }
 
@@ -226,6 +241,24 @@ public final class ModelWalk {
     for (String field : List.of("g", "graphs")) {
       attribute.messages(field).forEach(graph -> graph(graph, where, depth + 1));
     }
+  }
+
+  // The operators of ai.onnx.ml build tables from their attributes; those of others keep bytes.
+  private static long elements(Message attribute) {
+    long count = 0;
+    for (String field : List.of("ints", "floats", "strings")) {
+      count += attribute.count(field);
+    }
+    for (String field : List.of("t", "tensors")) {
+      for (Message tensor : attribute.messages(field)) {
+        for (String place : INLINE) {
+          count += tensor.count(place);
+        }
+        DType dtype = OnnxTypes.dtype(tensor.number("data_type", 0));
+        count += tensor.bytes("raw_data") / (dtype == null ? 1 : dtype.width());
+      }
+    }
+    return count;
   }
 
   /** Checks where a tensor keeps its values. */
@@ -269,17 +302,12 @@ public final class ModelWalk {
       forbidden(where, "describes its values by more or other than " + EXTERNAL_KEYS);
       return;
     }
+    long all = rules.externalBytes().getAsLong();
+    largestExternal =
+        Math.max(largestExternal, entries.containsKey("length") ? Long.parseLong(length) : all);
     long end = Long.parseLong(offset) + Long.parseLong(length);
-    if (end > rules.externalBytes().getAsLong()) {
-      invalid(
-          where,
-          "ends at "
-              + end
-              + ", "
-              + DATA_FILE
-              + " has "
-              + rules.externalBytes().getAsLong()
-              + " bytes");
+    if (end > all) {
+      invalid(where, "ends at " + end + ", " + DATA_FILE + " has " + all + " bytes");
     }
   }
 

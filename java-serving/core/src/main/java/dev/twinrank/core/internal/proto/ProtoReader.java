@@ -82,26 +82,29 @@ final class ProtoReader {
   /**
    * Reads one number of a wire type, or packed ones, without keeping them.
    *
-   * @return whether there was one
+   * @return how many there were
    */
-  boolean numbers(int expected) {
+  long numbers(int expected) {
     if (wire != BYTES) {
       expect(expected);
       pending = true;
       skip();
-      return true;
+      return 1;
     }
     ByteBuffer packed = bytes();
-    boolean some = packed.hasRemaining();
     if (expected == VARINT) {
       ProtoReader values = new ProtoReader(message, packed);
+      long count = 0;
       while (values.in.hasRemaining()) {
         values.readVarint();
+        count++;
       }
-    } else if (packed.remaining() % width(expected) != 0) {
+      return count;
+    }
+    if (packed.remaining() % width(expected) != 0) {
       throw invalid("has packed numbers in field " + field + " that end within one");
     }
-    return some;
+    return packed.remaining() / width(expected);
   }
 
   ByteBuffer bytes() {
