@@ -11,6 +11,11 @@ make demo
 phase "the Gradle consumer scores the demo bundle"
 gradle/check.sh build/models/ml100k/1
 
+phase "a service of another team serves the demo bundle and one of smaller tables, and swaps them under load"
+[ -f build/models-int8/ml100k/1/manifest.json ] ||
+  .venv/bin/twinrank export build/runs/ml100k --quantise-tables int8:100 --models build/models-int8
+java-serving/example/check.sh build/models/ml100k/1 build/models-int8/ml100k/1
+
 phase "consumers of the deployed core: three libraries and no more; beside DJL and other releases of ONNX Runtime"
 java-serving/it/check.sh
 

@@ -15,6 +15,7 @@ import java.nio.ByteOrder;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** Direct buffers with tensors over them, which are made anew when the number of candidates is. */
 class JniWorkspace implements Workspace {
@@ -114,14 +115,15 @@ class JniWorkspace implements Workspace {
   }
 
   // Options that were told to terminate refuse every later run, so each run that can be stopped has
-  // options of its own.
+  // options of its own. The outputs are pinned, and none is requested beside them: the binding
+  // counts what is in both twice.
   private void stoppable(Stop stop) throws OrtException, GraphFailure {
     try (RunOptions options = new RunOptions()) {
       if (!stop.attach(() -> terminate(options))) {
         throw new GraphFailure("the run was stopped before it began");
       }
       try {
-        session.run(inputTensors, outputTensors.keySet(), outputTensors, options).close();
+        session.run(inputTensors, Set.of(), outputTensors, options).close();
       } finally {
         stop.detach();
       }
