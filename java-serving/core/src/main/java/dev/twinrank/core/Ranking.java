@@ -1,9 +1,9 @@
 package dev.twinrank.core;
 
 import dev.twinrank.core.internal.rank.Order;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 
 /**
  * Candidates in the order of their score. Immutable and thread-safe.
@@ -33,31 +33,21 @@ public final class Ranking {
   public record Dropped(int index, String reason) {}
 
   private static final String NAN_SCORE = "nan_score";
-  private static final int[] NONE = {};
 
   private final Scores scores;
-  private final int[] ranked;
-  private final int[] unranked;
+  private final Order order;
   // Made when they are asked for; two threads may make equal ones.
   private volatile List<Entry> entries;
   private volatile List<Dropped> dropped;
 
-  /** Takes at most {@code limit} ranked candidates of an order. */
-  Ranking(Scores scores, Order order, int limit) {
+  Ranking(Scores scores, Order order) {
     this.scores = scores;
-    this.ranked = new int[Math.min(limit, order.size())];
-    for (int place = 0; place < ranked.length; place++) {
-      ranked[place] = order.at(place);
-    }
-    this.unranked = order.droppedSize() == 0 ? NONE : new int[order.droppedSize()];
-    for (int place = 0; place < unranked.length; place++) {
-      unranked[place] = order.droppedAt(place);
-    }
+    this.order = order;
   }
 
   /** Returns the number of ranked candidates, at most the request's {@code k}. */
   public int size() {
-    return ranked.length;
+    return order.size();
   }
 
   /**
@@ -66,7 +56,7 @@ public final class Ranking {
    * @throws IndexOutOfBoundsException if there is no such place
    */
   public int index(int place) {
-    return ranked[Objects.checkIndex(place, ranked.length)];
+    return order.at(Objects.checkIndex(place, order.size()));
   }
 
   /**
@@ -86,7 +76,9 @@ public final class Ranking {
     List<Entry> made = entries;
     if (made == null) {
       made =
-          Arrays.stream(ranked).mapToObj(index -> new Entry(index, scores.score(index))).toList();
+          IntStream.range(0, order.size())
+              .mapToObj(place -> new Entry(index(place), score(place)))
+              .toList();
       entries = made;
     }
     return made;
@@ -96,7 +88,10 @@ public final class Ranking {
   public List<Dropped> dropped() {
     List<Dropped> made = dropped;
     if (made == null) {
-      made = Arrays.stream(unranked).mapToObj(index -> new Dropped(index, NAN_SCORE)).toList();
+      made =
+          IntStream.range(0, order.droppedSize())
+              .mapToObj(place -> new Dropped(order.droppedAt(place), NAN_SCORE))
+              .toList();
       dropped = made;
     }
     return made;

@@ -1,6 +1,7 @@
 package dev.twinrank.core;
 
 import dev.twinrank.core.internal.engine.Workspace;
+import dev.twinrank.core.internal.rank.Order;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
@@ -140,13 +141,11 @@ public final class Scores {
     return view(layout.heads.size());
   }
 
-  /** Returns the scores of all candidates, widened exactly. */
-  double[] widened() {
-    double[] widened = new double[candidates];
-    for (int i = 0; i < candidates; i++) {
-      widened[i] = score(i);
-    }
-    return widened;
+  /** Returns the best candidates in order. */
+  Order order(int limit) {
+    int column = layout.heads.size();
+    return Order.of(
+        columns, layout.before[column] * candidates, candidates, layout.score.dtype(), limit);
   }
 
   private double read(int column, int candidate) {

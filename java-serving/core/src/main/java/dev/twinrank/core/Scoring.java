@@ -8,7 +8,6 @@ import dev.twinrank.core.internal.pack.PackedSlate;
 import dev.twinrank.core.internal.pack.Refusals;
 import dev.twinrank.core.internal.pack.SlateWriter;
 import dev.twinrank.core.internal.pack.UnseenOutput;
-import dev.twinrank.core.internal.rank.Order;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -193,7 +192,7 @@ final class Scoring {
 
   private static Ranking order(Scores scores, int limit, Stages stages) {
     stages.begin();
-    Ranking ranking = new Ranking(scores, Order.of(scores.widened()), limit);
+    Ranking ranking = new Ranking(scores, scores.order(limit));
     stages.order();
     return ranking;
   }

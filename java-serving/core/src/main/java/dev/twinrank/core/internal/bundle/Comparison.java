@@ -37,7 +37,7 @@ final class Comparison {
     DType dtype = manifest.outputs().get(last).dtype();
     return order(
         expectation,
-        Order.of(Columns.values(actual[last], dtype)),
+        Columns.order(actual[last], dtype),
         Columns.values(expectation.outputs().get(last).get(0), dtype));
   }
 
