@@ -84,13 +84,16 @@ public record ModelOptions(
    * requests go; statistics and listeners do not see them. An answer that is not the golden's is
    * {@code golden_mismatch}. Immutable and thread-safe.
    *
+   * <p>Goldens of few candidates go first, so that a limit cuts off the large ones, which the proof
+   * has scored once anyway.
+   *
    * @param rounds how often every golden is scored, at most; 0 for no warm-up
-   * @param limit when no further golden is begun
+   * @param limit after which no further request is begun
    * @since 0.1
    */
   public record WarmUp(int rounds, Duration limit) {
-    /** What is done if nothing is said: at most 50 rounds and a quarter of a second. */
-    public static final WarmUp DEFAULT = new WarmUp(50, Duration.ofMillis(250));
+    /** What is done if nothing is said: at most 10 rounds and a tenth of a second. */
+    public static final WarmUp DEFAULT = new WarmUp(10, Duration.ofMillis(100));
 
     /** No warm-up: the goldens are replayed once, for the proof, and that is all. */
     public static final WarmUp NONE = new WarmUp(0, Duration.ZERO);

@@ -64,11 +64,16 @@ final class Scoring {
   }
 
   Ranking rank(Slate slate, int k, Cancellation cancellation) {
-    if (k < 0) {
-      throw Refusals.request(
-          ErrorCode.INVALID_REQUEST, "k is " + k + "; send at least 0, or leave it out for all");
-    }
     Stages stages = begun(slate);
+    if (k < 0) {
+      ScoringException refusal =
+          Refusals.request(
+              ErrorCode.INVALID_REQUEST,
+              "k is " + k + "; send at least 0, or leave it out for all");
+      slate.proceed();
+      observation.refused(slate.counts(), slate.candidates(), refusal, stages);
+      throw refusal;
+    }
     Ranking ranking = order(run(slate, stages, cancellation), k, stages);
     observation.answered(slate.counts(), slate.candidates(), stages);
     return ranking;
@@ -81,6 +86,7 @@ final class Scoring {
           "the slate was leased from another model; lease one from this");
     }
     slate.begin();
+    slate.stages().again();
     return slate.stages();
   }
 

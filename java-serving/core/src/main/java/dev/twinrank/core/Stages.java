@@ -37,6 +37,14 @@ final class Stages {
     }
   }
 
+  /** Forgets the run and the order, so that a request that is scored again is timed anew. */
+  void again() {
+    if (on) {
+      run = NEVER;
+      order = NEVER;
+    }
+  }
+
   /** Starts the first lap, or the next one after a time that belongs to no stage. */
   void begin() {
     if (on) {

@@ -9,7 +9,6 @@ import dev.twinrank.core.VerificationReport.Difference;
 import dev.twinrank.core.VerificationReport.Golden;
 import dev.twinrank.core.VerificationReport.Phase;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -78,33 +77,20 @@ class VerificationReportTest {
   @Test
   void aWeightThatWasChangedShowsInTheGoldensAndHeadsThatItReaches() throws IOException {
     Mutator mutator = copy();
-    byte[] graph = Files.readAllBytes(mutator.bundle().resolve("model.onnx"));
-    int differing = 0;
-    // Some byte of the graph is a weight: the one that changes scores and nothing else.
-    for (int at = graph.length - 1; at >= 0 && differing == 0; at--) {
-      byte[] changed = graph.clone();
-      changed[at] ^= 1;
-      Files.write(mutator.bundle().resolve("model.onnx"), changed);
-      mutator.reseal(List.of("files", "manifest"));
-      VerificationReport report = Model.verify(mutator.bundle(), ModelOptions.defaults());
-      assertEquals(report.passed(), report.problems().isEmpty());
-      for (Golden golden : failed(report)) {
-        differing += golden.differences().size();
-      }
-      if (differing > 0) {
-        assertEquals(PHASES, names(report));
-        assertEquals(Optional.empty(), report.verification());
-        assertEquals(failed(report).size(), report.problems().size());
-        assertEquals(ErrorCode.GOLDEN_MISMATCH, report.problems().get(0).code());
-        BundleException refusal =
-            assertThrows(BundleException.class, () -> Model.open(mutator.bundle()).close());
-        assertEquals(refusal.problems(), report.problems());
-        for (Golden golden : report.goldens()) {
-          assertEquals(golden.passed(), golden.differences().isEmpty(), report::toString);
-        }
-      }
+    mutator.apply(Map.of("op", "copy", "from", "models/other-weight.onnx", "path", "model.onnx"));
+    mutator.reseal(List.of("files", "manifest"));
+    VerificationReport report = Model.verify(mutator.bundle(), ModelOptions.defaults());
+    assertEquals(PHASES, names(report));
+    assertEquals(Optional.empty(), report.verification());
+    assertFalse(report.passed());
+    assertEquals(failed(report).size(), report.problems().size());
+    assertEquals(ErrorCode.GOLDEN_MISMATCH, report.problems().get(0).code());
+    for (Golden golden : report.goldens()) {
+      assertEquals(golden.passed(), golden.differences().isEmpty(), report::toString);
     }
-    assertTrue(differing > 0, "no byte of the graph is a weight");
+    BundleException refusal =
+        assertThrows(BundleException.class, () -> Model.open(mutator.bundle()).close());
+    assertEquals(refusal.problems(), report.problems());
   }
 
   @Test

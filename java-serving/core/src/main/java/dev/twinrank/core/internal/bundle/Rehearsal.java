@@ -7,8 +7,11 @@ import dev.twinrank.core.Scores;
 import dev.twinrank.core.ScoringException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /** Sends the goldens' requests the way that callers' requests go, before there are callers. */
 public final class Rehearsal {
@@ -27,36 +30,41 @@ public final class Rehearsal {
   }
 
   /**
-   * Scores the goldens, round by round.
+   * Scores the goldens again and again, those of few candidates first: they compile the code as
+   * well as the large ones, and the limit then cuts off what is slow.
    *
    * @param caller scores a request as callers do
-   * @throws dev.twinrank.core.BundleException {@code golden_mismatch} with every golden that gave
-   *     another answer in the round in which the first of them did
+   * @throws dev.twinrank.core.BundleException {@code golden_mismatch} for the first golden that
+   *     gave another answer
    */
   public void run(WarmUp warmUp, Function<byte[], Scores> caller) {
     if (warmUp.rounds() == 0) {
       return;
     }
     journal.begin(Journal.WARM_UP);
+    int[] order =
+        IntStream.range(0, goldens.size())
+            .boxed()
+            .sorted(Comparator.comparingInt(i -> goldens.get(i).candidates))
+            .mapToInt(Integer::intValue)
+            .toArray();
     long begin = System.nanoTime();
     long limit = nanos(warmUp);
-    for (int round = 0; round < warmUp.rounds(); round++) {
-      Findings found = new Findings(root);
-      for (int i = 0; i < goldens.size() && System.nanoTime() - begin < limit; i++) {
-        String line = Proof.line(i);
-        Outcome outcome;
+    Findings found = new Findings(root);
+    for (int golden : order) {
+      String line = Proof.line(golden);
+      for (int i = 0; i < warmUp.rounds() && System.nanoTime() - begin < limit; i++) {
+        Optional<String> detail;
         try {
-          outcome = answer(i, caller);
+          detail = answer(golden, caller).detail();
         } catch (ScoringException e) {
           throw found.shortage(line, e);
         }
-        outcome
-            .detail()
-            .ifPresent(
-                detail ->
-                    found.add(ErrorCode.GOLDEN_MISMATCH, line, "in the warm-up: it " + detail));
+        if (detail.isPresent()) {
+          throw found.fatal(
+              ErrorCode.GOLDEN_MISMATCH, line, "in the warm-up: it " + detail.get(), null);
+        }
       }
-      found.stop();
     }
     journal.end();
   }

@@ -1,0 +1,126 @@
+package dev.twinrank.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.twinrank.core.ModelOptions.Require;
+import dev.twinrank.core.ModelOptions.WarmUp;
+import dev.twinrank.core.VerificationReport.Phase;
+import dev.twinrank.core.internal.bundle.Journal;
+import dev.twinrank.core.internal.bundle.OpenedBundle;
+import dev.twinrank.core.internal.bundle.Opening;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+class WarmUpTest {
+  private static final Duration LONG = Duration.ofDays(400_000);
+
+  private static Opening opening() {
+    return OpenedBundle.open(
+        Tiny.path(),
+        Tiny.BY_REFERENCE,
+        Optional.empty(),
+        Optional.empty(),
+        new Journal(Tiny.path()));
+  }
+
+  @Test
+  void sendsEveryGoldenTheWayOfCallersAsOftenAsIsAskedAndSmallOnesFirst() {
+    Map<String, Integer> sent = new HashMap<>();
+    int[] largest = {0};
+    Opening opening = opening();
+    try (Model model = Tiny.open()) {
+      opening
+          .rehearsal()
+          .run(
+              new WarmUp(3, LONG),
+              request -> {
+                sent.merge(new String(request, StandardCharsets.ISO_8859_1), 1, Integer::sum);
+                Scores scores = model.rank(model.parse(request)).scores();
+                assertTrue(scores.candidates() >= largest[0]);
+                largest[0] = scores.candidates();
+                return scores;
+              });
+      assertEquals(16, largest[0]);
+      // Two goldens may store the same request.
+      assertEquals(3 * Tiny.requests().size(), sent.values().stream().mapToInt(n -> n).sum());
+      assertTrue(sent.values().stream().allMatch(n -> n % 3 == 0));
+    } finally {
+      opening.bundle().session().close();
+    }
+  }
+
+  @Test
+  void aWarmUpOfNoTimeSendsNothing() {
+    Opening opening = opening();
+    opening
+        .rehearsal()
+        .run(
+            new WarmUp(3, Duration.ZERO),
+            request -> {
+              throw new AssertionError("sent");
+            });
+    opening.bundle().session().close();
+  }
+
+  @Test
+  void anotherAnswerThanTheGoldensIsNamedAndRefusesTheBundle() {
+    byte[] other = Tiny.utf8(Tiny.requests().get(1).replace("0.1", "0.2"));
+    Opening opening = opening();
+    try (Model model = Tiny.open()) {
+      BundleException refusal =
+          assertThrows(
+              BundleException.class,
+              () ->
+                  opening
+                      .rehearsal()
+                      .run(
+                          new WarmUp(1, LONG),
+                          request -> {
+                            RankRequest sound = model.parse(request);
+                            return model.score(
+                                sound.candidates() == 16 ? model.parse(other) : sound);
+                          }));
+      assertEquals(ErrorCode.GOLDEN_MISMATCH, refusal.code());
+      assertEquals("goldens/rankings.jsonl:2", refusal.problems().get(0).path());
+      BundleException accepted =
+          assertThrows(
+              BundleException.class,
+              () ->
+                  opening
+                      .rehearsal()
+                      .run(
+                          new WarmUp(1, LONG),
+                          request -> model.score(model.parse(Tiny.request(0)))));
+      String message = accepted.getMessage();
+      assertTrue(message.contains("in the warm-up: it was accepted; expected "), message);
+    } finally {
+      opening.bundle().session().close();
+    }
+  }
+
+  @Test
+  void isAPhaseOfItsOwnUnlessThereIsNone() {
+    ModelOptions.Builder options = ModelOptions.builder().require(Require.REFERENCE);
+    try (Model cold = Model.open(Tiny.path(), options.warmUp(WarmUp.NONE).build());
+        Model warm = Model.open(Tiny.path(), options.warmUp(WarmUp.DEFAULT).build())) {
+      List<String> phases = warm.opening().phases().stream().map(Phase::name).toList();
+      assertEquals("warm-up", phases.get(phases.size() - 1));
+      assertEquals(
+          phases.subList(0, phases.size() - 1),
+          cold.opening().phases().stream().map(Phase::name).toList());
+    }
+  }
+
+  @Test
+  void refusesWhatMakesNoSense() {
+    assertThrows(IllegalArgumentException.class, () -> new WarmUp(-1, Duration.ZERO));
+    assertThrows(IllegalArgumentException.class, () -> new WarmUp(1, Duration.ofNanos(-1)));
+  }
+}
