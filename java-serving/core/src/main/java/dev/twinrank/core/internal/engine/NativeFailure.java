@@ -41,6 +41,11 @@ public final class NativeFailure {
           + ". Another release of ONNX Runtime is in this process, or in the folder: a library"
           + " of one release does not work with another's classes. Keep one release";
     }
+    if (cause instanceof IllegalCallerException) {
+      return said
+          + ". Start java with --enable-native-access=ALL-UNNAMED, or with"
+          + " --enable-native-access=com.microsoft.onnxruntime where it is a module";
+    }
     if (said.contains("GLIBC_") || said.contains("GLIBCXX_") || said.contains("CXXABI_")) {
       return said + ". This system's C library is too old or another: " + NativePlatform.SUPPORTED;
     }

@@ -35,6 +35,15 @@ class NativeFailureTest {
   }
 
   @Test
+  void theFlagOfNewerJdksIsNamed() {
+    Error failure =
+        new ExceptionInInitializerError(
+            new IllegalCallerException("Illegal native access from an unnamed module (x.jar)"));
+    String said = NativeFailure.of(failure, "/n").getMessage();
+    assertTrue(said.contains("--enable-native-access=ALL-UNNAMED"), said);
+  }
+
+  @Test
   void theFolderThatTheBindingNeedsIsNamed() {
     String said =
         NativeFailure.of(new IOException("/tmp/x: Read-only file system"), "/n").getMessage();
