@@ -20,7 +20,7 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /** Spoils a copy of a bundle as tests/contract/hostile/README.md says. */
-final class Mutator {
+public final class Mutator {
   private static final String MANIFEST = "manifest.json";
   private static final Set<String> UNLISTED = Set.of(MANIFEST, "manifest.sha256", "model.sig");
 
@@ -31,7 +31,7 @@ final class Mutator {
   }
 
   /** Copies a bundle of the contract, bytes only, to {@code <folder>/tiny/1}. */
-  static Mutator copy(String base, Path folder) throws IOException {
+  public static Mutator copy(String base, Path folder) throws IOException {
     Path from = Contract.path(base);
     Path to = folder.resolve("tiny/1");
     try (Stream<Path> files = Files.walk(from)) {
@@ -47,17 +47,17 @@ final class Mutator {
     return new Mutator(to);
   }
 
-  Path bundle() {
+  public Path bundle() {
     return bundle;
   }
 
   /** Makes this host the one of the evidence; the base names a class that no host has. */
-  Mutator rehost() throws IOException {
+  public Mutator rehost() throws IOException {
     replace(MANIFEST, "0".repeat(64), Runtimes.hostClass());
     return this;
   }
 
-  Mutator apply(Map<String, Object> op) throws IOException {
+  public Mutator apply(Map<String, Object> op) throws IOException {
     String name = here(Contract.text(op, "path"));
     Path path = bundle.resolve(name);
     switch (Contract.text(op, "op")) {
@@ -143,7 +143,7 @@ final class Mutator {
     return digests;
   }
 
-  Mutator reseal(List<?> what) throws IOException {
+  public Mutator reseal(List<?> what) throws IOException {
     if (what.contains("list")) {
       Map<String, Object> files = new TreeMap<>();
       try (Stream<Path> found = Files.walk(bundle)) {

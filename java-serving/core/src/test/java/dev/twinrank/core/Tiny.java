@@ -10,43 +10,43 @@ import java.util.List;
 import java.util.Map;
 
 /** The contract's hand-made bundle, which any host class computes alike. */
-final class Tiny {
-  static final String BASE = "vectors/bundles/tiny/1";
-  static final ModelOptions BY_REFERENCE =
+public final class Tiny {
+  public static final String BASE = "vectors/bundles/tiny/1";
+  public static final ModelOptions BY_REFERENCE =
       ModelOptions.builder().require(Require.REFERENCE).build();
 
   /** The least that one candidate needs. */
-  static final String CANDIDATE = "{\"stock\": 1, \"quality\": 0.5, \"margin\": 2}";
+  public static final String CANDIDATE = "{\"stock\": 1, \"quality\": 0.5, \"margin\": 2}";
 
   private Tiny() {}
 
-  static Path path() {
+  public static Path path() {
     return Contract.path(BASE);
   }
 
   /** Opens the committed bundle; its evidence is of a host class that no host has. */
-  static Model open() {
+  public static Model open() {
     return Model.open(path(), BY_REFERENCE);
   }
 
-  static byte[] request(int candidates) {
+  public static byte[] request(int candidates) {
     return utf8(
         "{\"context\": {\"when\": 0, \"budget\": 0}, \"candidates\": ["
             + String.join(", ", Collections.nCopies(candidates, CANDIDATE))
             + "]}");
   }
 
-  static List<String> requests() {
+  public static List<String> requests() {
     return lines("requests.jsonl");
   }
 
-  static List<Map<String, Object>> rankings() {
+  public static List<Map<String, Object>> rankings() {
     return lines("rankings.jsonl").stream()
         .map(line -> Contract.object(JsonTree.read(utf8(line), JsonCursor.factory(32))))
         .toList();
   }
 
-  static byte[] utf8(String text) {
+  public static byte[] utf8(String text) {
     return text.getBytes(StandardCharsets.UTF_8);
   }
 
