@@ -34,9 +34,14 @@ final class Bundles {
   /** A run takes half a second. */
   static final int SLOW_TO_RUN = 7;
 
+  /** What versions 1 to 3 take. */
+  static final int MAX_CANDIDATES = 10_000;
+
   /** A golden request of 16 candidates, scores of every kind among them. */
   private static final int GOLDEN = 1;
 
+  private static final String MANIFEST = "manifest.json";
+  private static final String MAX = "\"max_candidates\": ";
   private static final int SIDE = 1000;
   private static final int PRODUCTS = 20;
 
@@ -65,7 +70,8 @@ final class Bundles {
     place(
         models,
         DAMAGED,
-        mutator(folder, DAMAGED).apply(Map.of("op", "flip_bit", "path", "model.onnx", "byte", -1, "bit", 0)));
+        mutator(folder, DAMAGED)
+            .apply(Map.of("op", "flip_bit", "path", "model.onnx", "byte", -1, "bit", 0)));
     place(models, SLOW_TO_LOAD, sealed(mutator(folder, SLOW_TO_LOAD), slow(model, false)));
     place(models, SLOW_TO_RUN, sealed(mutator(folder, SLOW_TO_RUN), slow(model, true)));
     return models;
@@ -108,17 +114,25 @@ final class Bundles {
     return Mutator.copy(Tiny.BASE, folder.resolve("making-" + version));
   }
 
-  /** Other scores are within a tolerance that reaches so far; order, NaN and infinities stay. */
+  /**
+   * Other scores are within a tolerance that reaches so far; order, NaN and infinities stay. And
+   * the golden that has one candidate too many must be refused for something else.
+   */
   private static Mutator sealed(Mutator mutator, byte[] model) throws IOException {
     Files.write(mutator.bundle().resolve("model.onnx"), model);
+    String tolerance = "\"score\": {\n          \"a\": ";
+    String candidate = "{\"stock\":0,\"quality\":0,\"margin\":0}";
+    String candidates = candidate + "," + candidate + "," + candidate;
     return mutator
-        .apply(
-            Map.of(
-                "op", "replace",
-                "path", "manifest.json",
-                "find", "\"score\": {\n          \"a\": 1e-06",
-                "with", "\"score\": {\n          \"a\": 100000"))
+        .apply(replace(MANIFEST, tolerance + "1e-06", tolerance + "100000"))
+        .apply(replace(MANIFEST, MAX + 20, MAX + MAX_CANDIDATES))
+        .apply(replace("goldens/rankings.jsonl", "too_many_candidates", "wrong_type"))
+        .apply(replace("goldens/requests.jsonl", candidates, candidates.replaceFirst("0", "\"x\"")))
         .reseal(List.of("files", "manifest"));
+  }
+
+  private static Map<String, Object> replace(String file, String find, String with) {
+    return Map.of("op", "replace", "path", file, "find", find, "with", with);
   }
 
   private static void place(Path models, int version, Mutator made) throws IOException {

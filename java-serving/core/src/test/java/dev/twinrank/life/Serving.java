@@ -1,7 +1,9 @@
 package dev.twinrank.life;
 
 import dev.twinrank.core.Model;
+import dev.twinrank.core.ModelStore;
 import dev.twinrank.core.Ranking;
+import dev.twinrank.core.StoreOptions;
 import dev.twinrank.core.Tiny;
 import java.nio.file.Path;
 
@@ -23,6 +25,7 @@ interface Serving extends AutoCloseable {
   static Serving of(String kind, Path models) {
     return switch (kind) {
       case "model" -> new OfModel(models);
+      case "store" -> new OfStore(models);
       default -> throw new IllegalArgumentException(kind);
     };
   }
@@ -83,6 +86,48 @@ interface Serving extends AutoCloseable {
       if (last != null) {
         last.close();
       }
+    }
+  }
+
+  /** The service as it should be: leases of a store. */
+  final class OfStore implements Serving {
+    private final ModelStore store;
+
+    private OfStore(Path models) {
+      store = ModelStore.open(models, StoreOptions.builder().model(Tiny.BY_REFERENCE).build());
+    }
+
+    @Override
+    public Answer answer(byte[] request) {
+      try (ModelStore.Lease lease = store.acquire(Bundles.NAME)) {
+        Model model = lease.model();
+        return new Answer(model.rank(model.parse(request)), model.digest());
+      } catch (IllegalStateException e) {
+        return nothing(e);
+      }
+    }
+
+    @Override
+    public boolean swap(int version) {
+      try {
+        Mark.pass("close");
+        store.activate(Bundles.NAME, version);
+        return true;
+      } catch (IllegalStateException e) {
+        return nothing(e) != null;
+      }
+    }
+
+    private static Answer nothing(IllegalStateException e) {
+      if (e.getMessage().contains("store is closed")) {
+        return null;
+      }
+      throw e;
+    }
+
+    @Override
+    public void close() {
+      store.close();
     }
   }
 }

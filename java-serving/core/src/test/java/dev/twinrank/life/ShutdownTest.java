@@ -138,5 +138,5 @@ class ShutdownTest {
   }
 
   private static final List<String> OPTIONS = List.of("-Xmx256m");
-  private static final List<String> SERVING = List.of("model");
+  private static final List<String> SERVING = List.of("store", "model", "store");
 }
