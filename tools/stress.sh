@@ -12,11 +12,12 @@ classes="$PWD/java-serving/stress/target/classes:$PWD/java-serving/core/target/c
 log=$out/jcstress.txt
 status=0
 (cd "$out" && "${jdk}java" -cp "$classes" org.openjdk.jcstress.Main -m "$mode" -jvmArgsPrepend "-Dtwinrank.stress.bundle=$bundle -Xmx256m" -r html) >"$log" 2>&1 || status=$?
-failed=$(grep -cE '^\.*\[?(FAILED|ERROR)|\] FAILED|\[FAILED\]' "$log" || true)
-tests=$(grep -c '^ *\[OK\]\|\[OK\] ' "$log" || true)
-if [ "$status" -ne 0 ] || [ "$failed" -ne 0 ] || [ "$tests" -eq 0 ]; then
+# What it says last of its results is the whole run; without such a line it has run nothing.
+results=$(grep -oE '[0-9]+ planned; [0-9]+ passed, [0-9]+ failed, [0-9]+ soft errs, [0-9]+ hard errs' "$log" | tail -1 || true)
+if [ "$status" -ne 0 ] || ! [[ "$results" =~ ^([1-9][0-9]*)\ planned\;\ ([1-9][0-9]*)\ passed,\ 0\ failed,\ 0\ soft\ errs,\ 0\ hard\ errs$ ]] ||
+  [ "${BASH_REMATCH[1]}" != "${BASH_REMATCH[2]}" ]; then
   tail -60 "$log"
-  echo "stress: $failed failed, jcstress ended with $status; $log has it all" >&2
+  echo "stress: '$results', jcstress ended with $status; $log has it all" >&2
   exit 1
 fi
-echo "reliability: jcstress -m $mode: $tests runs ok, 0 forbidden outcomes"
+echo "reliability: jcstress -m $mode: $results; 0 forbidden outcomes"

@@ -17,6 +17,8 @@ class CloseTest {
   private static final int PROCESSES = Size.of(2, 4, 10);
   private static final int CLOSES = Size.of(40, 100, 300);
 
+  private static final int ABUSES = Size.of(200, 1000, 5000);
+
   @TempDir Path folder;
 
   @Test
@@ -38,5 +40,21 @@ class CloseTest {
     Size.report(
         "%d closes under callers in %d processes: 0 crashes, %d answers, then only refusals",
         PROCESSES * CLOSES, PROCESSES, answers);
+  }
+
+  /** A slate belongs to one thread, but who forgets that gets exceptions and no crash. */
+  @Test
+  void slateThatIsTakenFromTheThreadThatScoresItCrashesNothing() throws Exception {
+    Path models = Bundles.make(folder);
+    try (Child child =
+        Child.start(
+            folder.resolve("abuser"), List.of("-Xmx256m"), SlateAbuser.class, models, ABUSES)) {
+      int code = child.end();
+      assertFalse(child.crashed(), child::story);
+      assertEquals(0, code, child::story);
+      String last = child.lines().get(child.lines().size() - 1);
+      assertTrue(last.startsWith("abused " + ABUSES + ", scored "), child::story);
+      Size.report("slates taken from the thread that scores them: %s; 0 crashes", last);
+    }
   }
 }
