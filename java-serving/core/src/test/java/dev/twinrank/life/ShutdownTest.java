@@ -22,8 +22,8 @@ import org.junit.jupiter.api.io.TempDir;
  * run ends well; RATIONALE.md has the figures.
  */
 class ShutdownTest {
-  private static final int SIGNALS = Size.of(10, 40, 200);
-  private static final int ENDINGS = Size.of(6, 18, 60);
+  private static final int SIGNALS = Size.of(6, 30, 200);
+  private static final int ENDINGS = Size.of(3, 12, 60);
 
   /** Where it is ended, and how much later at most, in milliseconds. */
   private record Point(String mark, int late) {}

@@ -3,7 +3,6 @@ package dev.twinrank.life;
 import dev.twinrank.core.Cancellation;
 import dev.twinrank.core.Model;
 import dev.twinrank.core.Scores;
-import dev.twinrank.core.ScoringException;
 import dev.twinrank.core.Slate;
 import dev.twinrank.core.Tiny;
 import java.nio.file.Path;
@@ -52,9 +51,15 @@ final class SlateAbuser {
       if (round % 5 == 4) {
         model = Model.open(bundle, Tiny.BY_REFERENCE);
       }
-      decent(model, fewer);
+      Model next = model;
+      try (Slate beside = next.slate(fewer)) {
+        // The other thread may still write where it should not; what this one gives is not told.
+        abuse(() -> fill(next, beside, fewer));
+        abuse(() -> score(next, beside, null));
+      }
       scoring.get();
       abuse(() -> score(abused, slate, null)); // it is closed
+      decent(model, fewer);
     }
     model.close();
     other.shutdown();
@@ -107,7 +112,7 @@ final class SlateAbuser {
   private static void abuse(Runnable action) {
     try {
       action.run();
-    } catch (ScoringException | IllegalStateException | NullPointerException e) {
+    } catch (RuntimeException e) {
       REFUSED.incrementAndGet();
     } catch (Throwable e) {
       Victim.fail("abuse", e);

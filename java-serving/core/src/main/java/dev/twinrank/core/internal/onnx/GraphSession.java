@@ -142,7 +142,7 @@ public final class GraphSession implements AutoCloseable {
   /** Returns a workspace that nobody else has; the caller gives it back with {@link #give}. */
   public Workspace take() {
     Workspace workspace = idle.poll();
-    return workspace == null ? fresh() : workspace;
+    return new LentWorkspace(workspace == null ? fresh() : workspace);
   }
 
   private Workspace fresh() {
@@ -150,10 +150,17 @@ public final class GraphSession implements AutoCloseable {
     return memory.isEmpty() ? workspace : new ChargedWorkspace(workspace, memory.get(), tensors);
   }
 
-  /** Takes a workspace back; one that finds no place is closed. */
+  /**
+   * Takes a workspace back; one that finds no place is closed, and one that another thread still
+   * runs, when that has ended.
+   */
   public void give(Workspace workspace) {
-    if (users.isRetired() || !idle.offer(workspace)) {
-      workspace.close();
+    Workspace back = ((LentWorkspace) workspace).takeBack();
+    if (back == null) {
+      return;
+    }
+    if (users.isRetired() || !idle.offer(back)) {
+      back.close();
     } else if (users.isRetired()) {
       drain();
     }
