@@ -129,6 +129,18 @@ final class Cells {
     }
   }
 
+  /** Notes that some rows, which had none, have a value that is present. */
+  void giveRows(Slot slot, int from, int to) {
+    if (from == 0 && to == rows) {
+      giveAll(slot);
+      return;
+    }
+    for (int row = from; row < to; row++) {
+      give(slot, row);
+      present(slot, row);
+    }
+  }
+
   /** Writes one value, given as the bits of the block's type. */
   void put(Slot slot, int row, int element, long bits) {
     int at = slot.valueAt(row) + element * slot.elementBytes();

@@ -180,8 +180,17 @@ public final class SlateWriter {
   public void column(Slot target, float[] column) {
     begin(target, column.length);
     candidates.giveAll(target);
+    boolean narrow = target.narrow();
+    ByteBuffer out = candidates.values(target);
+    int at = target.valueAt(0);
     for (int i = 0; i < column.length; i++) {
-      decimalOf(target, i, column[i]);
+      float value = column[i];
+      if (narrow && Float.isFinite(value)) {
+        out.putInt(at, Float.floatToRawIntBits(value));
+      } else {
+        decimalOf(target, i, value);
+      }
+      at += target.rowBytes();
     }
   }
 
@@ -200,16 +209,38 @@ public final class SlateWriter {
   /** Takes strings; null is missing. */
   public void column(Slot target, String[] column) {
     begin(target, column.length);
-    for (int i = 0; i < column.length; i++) {
-      stringOf(target, i, column[i]);
+    ByteBuffer out = candidates.values(target);
+    int rows = candidates.rows();
+    for (int row = 0; row < rows; row++) {
+      int end = values.keys().encode(column, row, rows, out, target.valueAt(0), target.rowBytes());
+      candidates.giveRows(target, row, end);
+      if (end < rows) {
+        keyless(target, end, column[end]);
+      }
+      row = end;
     }
   }
 
   /** Takes strings; null is missing. */
   public void column(Slot target, List<String> column) {
     begin(target, column.size());
-    for (int i = 0; i < candidates.rows(); i++) {
-      stringOf(target, i, column.get(i));
+    ByteBuffer out = candidates.values(target);
+    int rows = candidates.rows();
+    for (int row = 0; row < rows; row++) {
+      int end = values.keys().encode(column, row, rows, out, target.valueAt(0), target.rowBytes());
+      candidates.giveRows(target, row, end);
+      if (end < rows) {
+        keyless(target, end, column.get(end));
+      }
+      row = end;
+    }
+  }
+
+  /** Takes a string of which no key can be made: one that is missing, or invalid. */
+  private void keyless(Slot target, int at, String value) {
+    if (value != null) {
+      candidates.give(target, at);
+      refuse(candidates, target, at, ErrorCode.INVALID_STRING, value);
     }
   }
 
@@ -242,20 +273,6 @@ public final class SlateWriter {
       } else {
         refuse(candidates, target, at, error, value);
       }
-    }
-  }
-
-  private void stringOf(Slot target, int at, String value) {
-    if (value == null) {
-      return;
-    }
-    candidates.give(target, at);
-    ErrorCode error = values.string(target.feature(), value);
-    if (error == null) {
-      candidates.values(target).putLong(target.valueAt(at), values.bits());
-      candidates.present(target, at);
-    } else {
-      refuse(candidates, target, at, error, value);
     }
   }
 

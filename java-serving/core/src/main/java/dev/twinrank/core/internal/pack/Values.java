@@ -18,6 +18,11 @@ public final class Values {
   private final KeyEncoder keys = new KeyEncoder();
   private long bits;
 
+  /** Returns what makes the keys; whoever uses it leaves {@link #bits} as they were. */
+  KeyEncoder keys() {
+    return keys;
+  }
+
   /** Returns the bits of the value that was converted last. */
   long bits() {
     return bits;
