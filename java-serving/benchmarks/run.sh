@@ -2,11 +2,15 @@
 # Builds the benchmarks and runs the comparison; what is given goes to bench.py. `micro` runs JMH instead.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-tools/maven.sh -Pbenchmarks -pl core,benchmarks package -Dmaven.test.skip=true -Dspotless.check.skip=true
+modules=core,benchmarks
+tools/newer_jdk.sh >/dev/null 2>&1 && modules=core,ffm,benchmarks
+tools/maven.sh -Pbenchmarks -pl "$modules" package -Dmaven.test.skip=true -Dspotless.check.skip=true
 if [ "${1:-}" = micro ]; then
   shift
   exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" -cp 'java-serving/benchmarks/target/classes:java-serving/benchmarks/target/lib/*' \
     org.openjdk.jmh.Main -rf json -rff build/bench/java-micro.json "$@"
 fi
-.venv/bin/python java-serving/benchmarks/python/models.py build/bench/models
+models=()
+[ "${1:-}" = --quick ] && models=(heavy light attention)
+.venv/bin/python java-serving/benchmarks/python/models.py build/bench/models "${models[@]}"
 exec .venv/bin/python java-serving/benchmarks/python/bench.py "$@"

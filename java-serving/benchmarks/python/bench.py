@@ -142,9 +142,9 @@ class Comparison:
             ratios.append(found[id(first)][clock] / found[id(second)][clock])
         return ratios[1:]
 
-    def load(self, bundle: Path) -> float:
+    def load(self, bundle: Path, clock: str) -> float:
         """Seconds from nothing to ready in the process that has ours."""
-        return float(self._workers[_OURS].ask("load", bundle=str(bundle))["ns"]) / 1e9
+        return float(self._workers[_OURS].ask("load", bundle=str(bundle))[clock]) / 1e9
 
     def drop(self) -> None:
         """Lets every process forget the model."""
@@ -243,6 +243,9 @@ def main() -> None:
                 _say(f"{model}: n = {n} measured, {time.monotonic() - begin:.0f} s")
             extras[model] = _extras(comparison, model, arguments.folder, effort, clock)
             comparison.drop()
+        large = arguments.folder / "large" / "1"
+        if large.exists() and "jni17" in workers:
+            extras["large"] = {"load": _load(comparison, large, clock)}
     result |= {"compared": comparison.compared, "seconds": round(time.monotonic() - begin, 1)}
     result["cells"] = {
         f"{model} {n} {label}": {"ns": cell.ns, "bytes": cell.bytes}
@@ -266,20 +269,20 @@ def _extras(comparison: Comparison, model: str, folder: Path, effort: Effort, cl
     rounds, seconds = effort.rounds, effort.block
     found: dict[str, Any] = {
         "threads": comparison.pairs(ours | at, ours | at | {"threads": 2}, rounds, 2 * seconds, "ns"),
-        "linear": [
-            ratio * 1000 / _LINEAR
-            for ratio in comparison.pairs(
-                ours | {"n": _LINEAR}, ours | {"n": 1000}, max(3, rounds // 2), 2 * seconds, clock
-            )
-        ],
     }
-    if any(each.label == "raw" for each in comparison.contestants):
-        raw = {"contestant": "raw", "model": model} | at
-        found["fill"] = comparison.pairs(ours | at | {"contestant": "fill"}, raw, rounds, seconds, clock)
-    bundle = folder / model / "1"
-    size = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
-    found["load"] = {"bytes": size, "seconds": [comparison.load(bundle) for _ in range(3)]}
+    for contestant in ("slate", "raw"):
+        large, small = ({"contestant": contestant, "model": model, "n": n} for n in (_LINEAR, 1000))
+        ratios = comparison.pairs(large, small, max(3, rounds // 2), 2 * seconds, clock)
+        found[f"linear {contestant}"] = [ratio * 1000 / _LINEAR for ratio in ratios]
+    fill, raw = (ours | at | {"contestant": contestant} for contestant in ("fill", "raw"))
+    found["fill"] = comparison.pairs(fill, raw, rounds, seconds, clock)
+    found["load"] = _load(comparison, folder / model / "1", clock)
     return found
+
+
+def _load(comparison: Comparison, bundle: Path, clock: str) -> dict[str, Any]:
+    size = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
+    return {"bytes": size, "seconds": [comparison.load(bundle, clock) for _ in range(3)]}
 
 
 if __name__ == "__main__":

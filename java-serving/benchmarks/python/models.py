@@ -45,6 +45,8 @@ from twinrank.training.schema import Column, Packing
 POOLS = {1: 64, 20: 64, 200: 32, 1000: 8, 10_000: 2}
 """How many requests there are of each number of candidates."""
 
+LARGE = "large"
+LARGE_ROWS = 800_000
 OPSET = 20
 _MADE = "made.txt"
 _TRACED = 7
@@ -56,11 +58,14 @@ def main() -> None:
     out = Path(sys.argv[1])
     torch.set_num_threads(1)
     by = _maker()
-    for name in sys.argv[2:] or RANKERS:
+    for name in sys.argv[2:] or [*RANKERS, LARGE]:
         made = out / name / _MADE
         if not made.exists() or made.read_text(encoding="utf-8") != by:
             shutil.rmtree(out / name, ignore_errors=True)
-            _make(RANKERS[name], out)
+            if name == LARGE:
+                _make_large(out)
+            else:
+                _make(RANKERS[name], out)
             made.write_text(by, encoding="utf-8")
 
 
@@ -73,6 +78,16 @@ def _maker() -> str:
     for source in (Path(__file__), Path(__file__).with_name("rankers.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()
+
+
+def _make_large(out: Path) -> None:
+    """A bundle of 100 MB, nearly all of it one table, for the question how long loading takes."""
+    sys.path.append(str(Path(__file__).resolve().parents[3] / "export/bench"))
+    from large import large_run
+
+    sys.stdout.write(f"{LARGE}: exporting\n")
+    sys.stdout.flush()
+    export_run(large_run(LARGE_ROWS), out, version=1)
 
 
 def _make(ranker: Ranker, out: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -101,22 +100,10 @@ class Worker:
             self._process.kill()
 
 
-def release(home: Path) -> int:
-    """The release of the JDK in a folder; 0 if it is none."""
-    try:
-        text = (home / "release").read_text()
-    except OSError:
-        return 0
-    found = re.search(r'JAVA_VERSION="(\d+)', text)
-    return int(found[1]) if found else 0
-
-
 def newer_jdk() -> Path | None:
-    """A JDK of release 22 or later, for the FFM engine: ``TWINRANK_NEWER_JDK``, or the newest that is installed."""
-    said = os.environ.get("TWINRANK_NEWER_JDK")
-    candidates = [Path(said)] if said else sorted(Path("/usr/lib/jvm").glob("*"))
-    found = [home for home in candidates if release(home) >= 22 and (home / "bin/java").exists()]
-    return max(found, key=release, default=None)
+    """A JDK of release 22 or later, which the FFM engine needs, as the rest of the build finds it."""
+    found = subprocess.run([ROOT / "tools/newer_jdk.sh"], capture_output=True, text=True, check=False)
+    return Path(found.stdout.strip()) if found.returncode == 0 else None
 
 
 def class_path(*more: Path) -> str:

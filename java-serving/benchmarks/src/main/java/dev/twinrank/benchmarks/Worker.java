@@ -32,6 +32,8 @@ import java.util.concurrent.CountDownLatch;
  */
 public final class Worker {
   private static final JsonMapper JSON = new JsonMapper();
+  private static final ThreadMXBean THREADS =
+      (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   private final Path models;
   private final Map<String, Contestant> contestants = new HashMap<>();
@@ -65,10 +67,18 @@ public final class Worker {
       case "facts" -> facts();
       case "scores" -> scores(command);
       case "block" -> block(command);
-      case "load" -> JSON.createObjectNode().put("ns", Loading.nanos(command.get("bundle")));
+      case "load" -> load(Path.of(command.get("bundle").textValue()));
       case "drop" -> drop();
       default -> throw new IllegalArgumentException(command.toString());
     };
+  }
+
+  private static ObjectNode load(Path bundle) {
+    long cpu = THREADS.getCurrentThreadCpuTime();
+    long nanos = Loading.nanos(bundle);
+    return JSON.createObjectNode()
+        .put("ns", nanos)
+        .put("cpu", THREADS.getCurrentThreadCpuTime() - cpu);
   }
 
   private static ObjectNode facts() {
@@ -143,9 +153,8 @@ public final class Worker {
   private record Block(long calls, long nanos, long cpu, long bytes) {}
 
   private static Block block(Caller caller, int size, long nanos) throws Exception {
-    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    long bytes = threads.getCurrentThreadAllocatedBytes();
-    long cpu = threads.getCurrentThreadCpuTime();
+    long bytes = THREADS.getCurrentThreadAllocatedBytes();
+    long cpu = THREADS.getCurrentThreadCpuTime();
     long begin = System.nanoTime();
     long calls = 0;
     long now = begin;
@@ -157,8 +166,8 @@ public final class Worker {
     return new Block(
         calls,
         now - begin,
-        threads.getCurrentThreadCpuTime() - cpu,
-        threads.getCurrentThreadAllocatedBytes() - bytes);
+        THREADS.getCurrentThreadCpuTime() - cpu,
+        THREADS.getCurrentThreadAllocatedBytes() - bytes);
   }
 
   private static ObjectNode result(Block block) {
