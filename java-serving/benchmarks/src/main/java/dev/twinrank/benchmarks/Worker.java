@@ -32,8 +32,7 @@ import java.util.concurrent.CountDownLatch;
  */
 public final class Worker {
   private static final JsonMapper JSON = new JsonMapper();
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   private final Path models;
   private final Map<String, Contestant> contestants = new HashMap<>();
