@@ -40,6 +40,15 @@ test-ci: tools env jar ## what needs more components: Gradle, a newer JDK, a bro
 full: tools env jar ## the full-size runs: three training seeds, the parity suite over every request of the run
 	tools/full.sh
 
+.PHONY: reliability
+reliability: tools ## crashes and leaks at full size: 200 SIGTERMs, 1000 reloads, 3000 closes, leaks, kills, starved callers, jcstress (an hour)
+	tools/reliability.sh full
+	tools/stress.sh full
+
+.PHONY: stress
+stress: tools ## jcstress on the count of users and the swap of versions (a minute)
+	tools/stress.sh quick
+
 .PHONY: bench-export
 bench-export: env $(DEMO_RUN)/run.json ## what exports, tables of 1.28 GB, transforms and slates cost (6 minutes, 3 GB of disk)
 	$(BIN)/python export/bench/export.py --run $(DEMO_RUN)

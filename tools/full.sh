@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The full-size runs: three training seeds beside their baselines, every request of each run over every route, and the
-# shutdown test at ten times its usual size. Figures go to build/full and to the terminal.
+# lifecycle tests of the Java core at full size. Figures go to build/full and to the terminal.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 twinrank=.venv/bin/twinrank
@@ -15,5 +15,6 @@ for seed in 7 8 9; do
   "$twinrank" verify "$bundle" --run "$out/runs/ml100k-seed$seed" --report "$out/report-seed$seed"
 done
 
-printf '\n---- shutdown: 100 SIGTERMs during loads\n'
-tools/maven.sh -pl core -am test -Dtest=ShutdownTest -Dsurefire.failIfNoSpecifiedTests=false -Dtwinrank.shutdown.rounds=100
+printf '\n---- crashes and leaks of the Java core at full size\n'
+tools/reliability.sh full
+tools/stress.sh full

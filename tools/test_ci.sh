@@ -22,6 +22,10 @@ java-serving/it/check.sh
 phase "Python tests that need a component"
 .venv/bin/pytest -m ci
 
+phase "crashes and leaks of the Java core, at CI size"
+tools/reliability.sh ci
+tools/stress.sh quick
+
 phase "the Java reactor's tests, run by a newer JDK"
 jdk=$(tools/newer_jdk.sh)
 "$jdk/bin/java" -version 2>&1 | head -1

@@ -86,7 +86,7 @@ public final class Model implements AutoCloseable {
       opened
           .rehearsal()
           .run(options.warmUp(), request -> rehearsing.rank(rehearsing.parse(request)).scores());
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       opened.bundle().session().close();
       throw e;
     }

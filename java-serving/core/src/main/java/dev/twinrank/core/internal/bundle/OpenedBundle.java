@@ -109,7 +109,7 @@ public record OpenedBundle(
               new Goldens(root, manifest, reader, session, options));
       Replay replay = new Replay(manifest, reader, session, Proof.isExact(manifest));
       return new Opening(bundle, new Rehearsal(root, goldens, proof, replay, journal));
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       session.close();
       throw e;
     } finally {

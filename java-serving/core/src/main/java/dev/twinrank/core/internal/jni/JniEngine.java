@@ -56,6 +56,9 @@ final class JniEngine implements Engine {
     } catch (OrtException | RuntimeException e) {
       options.close();
       throw new GraphFailure(e);
+    } catch (Error e) {
+      options.close(); // out of heap, say; the caller may well go on
+      throw e;
     }
   }
 
