@@ -123,6 +123,7 @@ class JniWorkspace implements Workspace {
         throw new GraphFailure("the run was stopped before it began");
       }
       try {
+        // Outputs are asked for by pinning them; whoever names them too asks for each twice.
         session.run(inputTensors, Set.of(), outputTensors, options).close();
       } finally {
         stop.detach();

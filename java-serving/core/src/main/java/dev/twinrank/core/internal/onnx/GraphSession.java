@@ -72,6 +72,11 @@ public final class GraphSession implements AutoCloseable {
         memory);
   }
 
+  /** Returns a session of a graph that is loaded, which it closes; nothing is charged. */
+  public static GraphSession of(NativeGraph graph, int outputs) {
+    return new GraphSession(graph, List.of(), outputs, Optional.empty());
+  }
+
   /**
    * Runs the graph on a slate; on one of no candidates it does not run, and every output is empty.
    *
