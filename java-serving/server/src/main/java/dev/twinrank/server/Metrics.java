@@ -1,5 +1,7 @@
 package dev.twinrank.server;
 
+import dev.twinrank.core.ScoringListener;
+import dev.twinrank.micrometer.ModelMetrics;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.Gauge;
@@ -57,6 +59,7 @@ final class Metrics implements AutoCloseable {
 
   private final PrometheusMeterRegistry registry =
       new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+  private final ModelMetrics models = new ModelMetrics(registry);
   private final JvmGcMetrics gc = new JvmGcMetrics();
   private final MeterProvider<Counter> requests;
   private final MeterProvider<Timer> seconds;
@@ -87,15 +90,21 @@ final class Metrics implements AutoCloseable {
     new FileDescriptorMetrics().bindTo(registry);
   }
 
-  /** Publishes which bundles are served. */
-  void serving(Models models) {
-    for (Models.Served served : models.all()) {
+  /** Returns who times the stages of requests. */
+  ScoringListener listener() {
+    return models;
+  }
+
+  /** Publishes which bundles are served, and what they count, for as long as the process lives. */
+  void serving(Models verified) {
+    for (Models.Served served : verified.all()) {
       Gauge.builder("rec.bundle.info", () -> 1)
           .description("Always 1; its labels say which bundle is served.")
           .tags("model", served.model().name())
           .tags("version", Long.toString(served.version()))
           .tags("bundle", served.model().digest())
           .register(registry);
+      ModelMetrics.Binding unused = models.bind(served.model());
     }
   }
 

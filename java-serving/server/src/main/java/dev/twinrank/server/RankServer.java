@@ -3,6 +3,7 @@ package dev.twinrank.server;
 import com.linecorp.armeria.common.metric.NoopMeterRegistry;
 import com.linecorp.armeria.server.GracefulShutdown;
 import com.linecorp.armeria.server.Server;
+import dev.twinrank.core.ScoringListener;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
@@ -71,6 +72,11 @@ final class RankServer implements AutoCloseable {
             // on.
             .gracefulShutdown(GracefulShutdown.builder().timeout(CLOSE_LIMIT).build())
             .build();
+  }
+
+  /** Returns who is to hear of the requests of every model that this will serve. */
+  ScoringListener listener() {
+    return metrics.listener();
   }
 
   /**

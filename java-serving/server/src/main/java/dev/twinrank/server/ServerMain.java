@@ -177,7 +177,7 @@ public final class ServerMain implements Callable<Integer> {
     check("--max-body", maxBody, 1, Integer.MAX_VALUE);
     ((ch.qos.logback.classic.Logger) LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME))
         .setLevel(Level.toLevel(logLevel.name()));
-    ModelOptions options = modelOptions();
+    ModelOptions.Builder options = modelOptions();
     long began = System.nanoTime();
     try {
       return run(began, options, Signals.takeOver());
@@ -188,12 +188,11 @@ public final class ServerMain implements Callable<Integer> {
     }
   }
 
-  private ModelOptions modelOptions() {
+  private ModelOptions.Builder modelOptions() {
     return ModelOptions.builder()
         .require(Require.valueOf(require.name().toUpperCase(Locale.ROOT)))
         .signature(signaturePolicy())
-        .installation(InstallationPolicy.valueOf(installation.name().toUpperCase(Locale.ROOT)))
-        .build();
+        .installation(InstallationPolicy.valueOf(installation.name().toUpperCase(Locale.ROOT)));
   }
 
   private SignaturePolicy signaturePolicy() {
@@ -213,13 +212,15 @@ public final class ServerMain implements Callable<Integer> {
     }
   }
 
-  private int run(long began, ModelOptions options, Signals signals) {
+  private int run(long began, ModelOptions.Builder options, Signals signals) {
     if (portFile != null) {
       PortFile.clear(portFile);
     }
     try (RankServer server = new RankServer(host, port, maxBody)) {
       server.start();
-      Optional<Models> models = new ModelDirectory(modelsDir, options).open(signals::received);
+      ModelDirectory directory =
+          new ModelDirectory(modelsDir, options.listener(server.listener()).build());
+      Optional<Models> models = directory.open(signals::received);
       if (models.isEmpty()) {
         LOG.info("stopped while loading");
         return signals.await();

@@ -3,6 +3,9 @@ package dev.twinrank.server;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.twinrank.core.ErrorCode;
+import dev.twinrank.core.ModelOptions;
+import dev.twinrank.core.ModelOptions.Require;
 import dev.twinrank.server.Http.Answer;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -46,7 +49,9 @@ class MetricsTest {
   }
 
   private void serve() {
-    server.serve(new ModelDirectory(Tiny.MODELS, Tiny.OPTIONS).open(() -> false).orElseThrow());
+    ModelOptions options =
+        ModelOptions.builder().require(Require.REFERENCE).listener(server.listener()).build();
+    server.serve(new ModelDirectory(Tiny.MODELS, options).open(() -> false).orElseThrow());
   }
 
   private String scrape() {
@@ -100,6 +105,42 @@ class MetricsTest {
         tiny, samples(scrape, "rec_request_seconds_bucket").get("{model=\"tiny\",le=\"+Inf\"}"));
     assertEquals(
         candidates.doubleValue(), samples(scrape, "rec_candidates_sum").get("{model=\"tiny\"}"));
+    modelsAreCountedAsTheClientCountsThem(scrape, own, candidates.doubleValue());
+  }
+
+  /** What reaches the model is what the service itself does not refuse. */
+  private static void modelsAreCountedAsTheClientCountsThem(
+      String scrape, Map<String, LongAdder> own, double candidates) {
+    String tiny = "model=\"tiny\"";
+    String tags = tiny + ",%s,version=\"1\"";
+    Map<String, Double> expected = new TreeMap<>();
+    for (ErrorCode code : ErrorCode.values()) {
+      if (code.family() == ErrorCode.Family.SCORING) {
+        expected.put(code.code(), 0.0);
+      }
+    }
+    expected.put("ok", 0.0);
+    own.forEach(
+        (labels, count) -> {
+          Matcher outcome = Pattern.compile("outcome=\"([^\"]*)\"").matcher(labels);
+          if (labels.contains(tiny) && outcome.find()) {
+            expected.computeIfPresent(outcome.group(1), (code, zero) -> count.doubleValue());
+          }
+        });
+    Map<String, Double> labelled = new TreeMap<>();
+    expected.forEach(
+        (code, count) ->
+            labelled.put("{" + tags.formatted("outcome=\"" + code + "\"") + "}", count));
+    assertEquals(labelled, samples(scrape, "rec_model_requests_total"));
+    double ok = expected.get("ok");
+    assertTrue(ok > 0);
+    assertEquals(
+        Map.of("{" + tiny + ",version=\"1\"}", candidates),
+        samples(scrape, "rec_model_candidates_total"));
+    Map<String, Double> stages = samples(scrape, "rec_stage_seconds_count");
+    assertEquals(ok, stages.get("{" + tiny + ",stage=\"order\",version=\"1\"}"));
+    double all = expected.values().stream().mapToDouble(Double::doubleValue).sum();
+    assertEquals(all, stages.get("{" + tiny + ",stage=\"pack\",version=\"1\"}"));
   }
 
   private void traffic(Map<String, LongAdder> own, LongAdder candidates) {
