@@ -25,7 +25,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 class FfmWorkspaceTest {
-  private static final int RUNS = 2000;
+  private static final int RUNS = 1000;
   private static final int ALIGNMENT = 64;
 
   private static Graph tiny;
