@@ -19,6 +19,9 @@ java-serving/example/check.sh build/models/ml100k/1 build/models-int8/ml100k/1
 phase "consumers of the deployed core: three libraries and no more; beside DJL and other releases of ONNX Runtime"
 java-serving/it/check.sh
 
+phase "the core's Javadoc, without a warning"
+tools/maven.sh -pl core javadoc:javadoc
+
 phase "Python tests that need a component"
 .venv/bin/pytest -m ci
 
