@@ -126,4 +126,4 @@ lock: env ## resolve requirements/*.txt anew from pyproject.toml
 
 .PHONY: clean
 clean: ## remove build output; the environment, caches and downloaded data stay
-	rm -rf build java-serving/target java-serving/*/target gradle/repo gradle/build gradle/.gradle
+	rm -rf build java-serving/target java-serving/*/target java-serving/it/*/target gradle/repo gradle/build gradle/.gradle

@@ -34,6 +34,7 @@ class ExamplesTest {
   private static final Path MODULE = Path.of(System.getProperty("basedir", "")).toAbsolutePath();
   private static final Path SOURCES = MODULE.resolve("src/main/java/dev/twinrank/core");
   private static final Path README = MODULE.resolveSibling("README.md");
+  private static final Path FIRST_PAGE = MODULE.getParent().getParent().resolve("README.md");
   private static final Path OVERVIEW = SOURCES.resolve("package-info.java");
   private static final Pattern IN_JAVADOC =
       Pattern.compile("<pre>\\{@code\n(.*?)\n *\\* *}</pre>", Pattern.DOTALL);
@@ -45,6 +46,9 @@ class ExamplesTest {
       Map.of(
           "\"shop\"", "\"tiny\"",
           "Model.open(Path.of(\"models/shop/1\"))",
+              "Model.open(Path.of(\"models/tiny/1\"),"
+                  + " new ModelOptions(ModelOptions.Require.REFERENCE))",
+          "Model.open(Path.of(\"build/models/ml100k/1\"))",
               "Model.open(Path.of(\"models/tiny/1\"),"
                   + " new ModelOptions(ModelOptions.Require.REFERENCE))",
           "ModelOptions.builder()",
@@ -83,6 +87,11 @@ class ExamplesTest {
     List<String> blocks = blocks(README, IN_MARKDOWN);
     assertFalse(blocks.isEmpty(), "the README shows no Java any more");
     assertFalse(run("Readme", blocks).isEmpty());
+  }
+
+  @Test
+  void theFirstPageOfTheProjectHasAProgramThatRuns() throws Exception {
+    assertEquals(1, run("FirstPage", blocks(FIRST_PAGE, IN_MARKDOWN)).size());
   }
 
   @Test
