@@ -21,6 +21,7 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
+import org.openjdk.jmh.infra.BenchmarkParams;
 
 /**
  * Keys of distinct strings, each way beside {@code getBytes(UTF_8)} and its hash.
@@ -49,7 +50,11 @@ public class KeyBenchmark {
   private final Long[] boxed = new Long[STRINGS];
   private String[] strings;
 
-  /** The medians of an iteration's ratios to {@code getBytes(UTF_8)} and hash. */
+  /**
+   * The medians of an iteration's ratios to {@code getBytes(UTF_8)} and hash.
+   *
+   * <p>JMH adds such counters up over all iterations, so that each gives its share of their mean.
+   */
   @AuxCounters(AuxCounters.Type.EVENTS)
   @State(Scope.Thread)
   public static class Ratios {
@@ -57,11 +62,13 @@ public class KeyBenchmark {
 
     private final double[][] nanos = new double[WAYS][1 << 16];
     private int rounds;
+    private double share;
 
     /** Forgets the iteration before. */
     @Setup(Level.Iteration)
-    public void reset() {
+    public void reset(BenchmarkParams run) {
       rounds = 0;
+      share = 1.0 / (run.getForks() * run.getMeasurement().getCount());
     }
 
     /** The encoder that packs slates. */
@@ -95,7 +102,7 @@ public class KeyBenchmark {
         ratios[i] = nanos[way][i] / nanos[0][i];
       }
       Arrays.sort(ratios);
-      return ratios[rounds / 2];
+      return share * ratios[rounds / 2];
     }
   }
 
