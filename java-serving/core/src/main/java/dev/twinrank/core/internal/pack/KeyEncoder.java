@@ -5,7 +5,9 @@ import com.dynatrace.hash4j.hashing.Hasher64;
 import com.dynatrace.hash4j.hashing.Hashing;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 
 /**
  * Turns strings into keys: XXH3-64 (seed 0) of their UTF-8 bytes. Not thread-safe.
@@ -65,6 +67,41 @@ public final class KeyEncoder {
   /** Returns the key that was made last. */
   public long key() {
     return key;
+  }
+
+  /**
+   * Makes the keys of strings until one has none, and writes each at its place of a column.
+   *
+   * @param first where the key of {@code strings[0]} would stand, in bytes
+   * @param stride how far the keys stand apart, in bytes
+   * @return the index of the first string that is null or has a lone surrogate, else {@code to}
+   */
+  public int encode(String[] strings, int from, int to, ByteBuffer column, int first, int stride) {
+    for (int i = from; i < to; i++) {
+      String text = strings[i];
+      if (text == null || !encode(text)) {
+        return i;
+      }
+      column.putLong(first + i * stride, key);
+    }
+    return to;
+  }
+
+  /**
+   * As for an array; a list without random access should be copied first.
+   *
+   * @see #encode(String[], int, int, ByteBuffer, int, int)
+   */
+  public int encode(
+      List<String> strings, int from, int to, ByteBuffer column, int first, int stride) {
+    for (int i = from; i < to; i++) {
+      String text = strings.get(i);
+      if (text == null || !encode(text)) {
+        return i;
+      }
+      column.putLong(first + i * stride, key);
+    }
+    return to;
   }
 
   private boolean finish(int length) {

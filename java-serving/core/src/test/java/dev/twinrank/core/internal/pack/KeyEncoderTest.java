@@ -1,14 +1,18 @@
 package dev.twinrank.core.internal.pack;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.dynatrace.hash4j.hashing.Hashing;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
 import java.util.OptionalLong;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -134,6 +138,33 @@ class KeyEncoderTest {
     check("k");
     check("\ud83d\ude00");
     check("");
+  }
+
+  @Test
+  void writesAColumnUpToTheFirstStringWithoutAKey() {
+    String[] strings = {
+      "comedy", "\u0141\u00f3d\u017a", null, "drama", "bad \ud800", "\ud83d\ude00"
+    };
+    int first = 5;
+    int stride = 24;
+    ByteBuffer column = ByteBuffer.allocate(200).order(ByteOrder.LITTLE_ENDIAN);
+    assertEquals(2, encoder.encode(strings, 0, 6, column, first, stride));
+    assertEquals(2, encoder.encode(strings, 2, 6, column, first, stride));
+    assertEquals(4, encoder.encode(strings, 3, 6, column, first, stride));
+    assertEquals(6, encoder.encode(strings, 5, 6, column, first, stride));
+
+    ByteBuffer expected = ByteBuffer.allocate(200).order(ByteOrder.LITTLE_ENDIAN);
+    for (int i : new int[] {0, 1, 3, 5}) {
+      expected.putLong(first + i * stride, expected(strings[i]).orElseThrow());
+    }
+    assertArrayEquals(expected.array(), column.array());
+
+    List<String> list = Arrays.asList(strings);
+    ByteBuffer again = ByteBuffer.allocate(200).order(ByteOrder.LITTLE_ENDIAN);
+    assertEquals(2, encoder.encode(list, 0, 6, again, first, stride));
+    assertEquals(4, encoder.encode(list, 3, 6, again, first, stride));
+    assertEquals(6, encoder.encode(list, 5, 6, again, first, stride));
+    assertArrayEquals(expected.array(), again.array());
   }
 
   @Test
