@@ -8,7 +8,14 @@ from typing import Any
 from goals import spread
 from workers import Contestant
 
-_REFERENCE = {"raw": "raw", "ours": "raw", "ours/builder": "ours", "raw-25": "raw", "ours-25": "raw-25"}
+_REFERENCE = {
+    "raw": "raw",
+    "ours": "raw",
+    "ours/builder": "ours",
+    "ours/keys": "raw",
+    "raw-25": "raw",
+    "ours-25": "raw-25",
+}
 
 
 def show(result: dict[str, Any], contestants: list[Contestant]) -> None:

@@ -46,6 +46,7 @@ CONTESTANTS = (
     Contestant("raw", "jni17", "raw", "a. the bare runtime on ready tensors", ranks=False),
     Contestant("ours", "jni17", "slate", "b. Slate by columns to the best ten, JNI"),
     Contestant("ours/builder", "jni17", "builder", "b. RankRequest.Builder, row by row"),
+    Contestant("ours/keys", "jni17", "keys", "b. the same, keys of the candidates kept by the caller"),
     Contestant("engine", "jni17", "engine", "our engine alone on packed inputs, JNI", ranks=False),
     Contestant("raw-25", "jni25", "raw", "a. on the newer JDK", ranks=False),
     Contestant("ours-25", "jni25", "slate", "b. Slate by columns, JNI on the newer JDK"),
@@ -56,7 +57,7 @@ CONTESTANTS = (
     Contestant("per-feature", "jni17", "per-feature", "e. official binding, a tensor a feature, getValue"),
     Contestant("python", "python", "python", "f. Python onnxruntime from dicts of lists"),
 )
-"""In the order of the table; ``fill`` is no contestant: it packs and runs nothing."""
+"""In the order of the table; the worker's ``fill`` is none: it packs and runs nothing."""
 
 
 class Worker:

@@ -152,8 +152,8 @@ public final class Worker {
   private record Block(long calls, long nanos, long cpu, long bytes) {}
 
   private static Block block(Caller caller, int size, long nanos) throws Exception {
-    long bytes = THREADS.getCurrentThreadAllocatedBytes();
     long cpu = THREADS.getCurrentThreadCpuTime();
+    long bytes = THREADS.getCurrentThreadAllocatedBytes();
     long begin = System.nanoTime();
     long calls = 0;
     long now = begin;
@@ -162,11 +162,8 @@ public final class Worker {
       calls++;
       now = System.nanoTime();
     } while (now - begin < nanos);
-    return new Block(
-        calls,
-        now - begin,
-        THREADS.getCurrentThreadCpuTime() - cpu,
-        THREADS.getCurrentThreadAllocatedBytes() - bytes);
+    bytes = THREADS.getCurrentThreadAllocatedBytes() - bytes;
+    return new Block(calls, now - begin, THREADS.getCurrentThreadCpuTime() - cpu, bytes);
   }
 
   private static ObjectNode result(Block block) {
@@ -214,6 +211,7 @@ public final class Worker {
       case "raw" -> new RawRun(folder, names);
       case "engine" -> new EngineRun(folder, names);
       case "slate" -> SlateRun.ranking(folder, names);
+      case "keys" -> SlateRun.rankingKeys(folder, names);
       case "fill" -> SlateRun.filling(folder, names);
       case "builder" -> new BuiltRequest(folder, names);
       case "djl" -> Djl.packed(folder, names);
