@@ -26,7 +26,7 @@ final class Child implements AutoCloseable {
   static final int KILLED = 128 + 9;
 
   /** A child that has not ended by then hangs. */
-  private static final long LIMIT_SECONDS = 120;
+  private static final long LIMIT_SECONDS = Size.of(120, 600, 3600);
 
   private static final String ENGINE = System.getProperty("twinrank.engine", "");
   private static final String END = "\u0000end of output";
