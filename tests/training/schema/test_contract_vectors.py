@@ -63,7 +63,7 @@ def test_the_vector_files_hold_cases() -> None:
 
 def test_every_error_code_that_a_request_can_earn_has_a_case() -> None:
     earned = {case["expect"]["error"]["code"] for case in REQUESTS if "error" in case["expect"]}
-    # What a graph alone can find has its cases among the goldens of a bundle; what a caller's limits end has no request.
+    # What a graph alone can find has its cases among the goldens of a bundle; what limits end needs no request.
     limits = {"deadline_exceeded", "cancelled", "memory_exhausted"}
     assert earned == set(SCORING_CODES) - {"scoring_failed", "unseen_value"} - limits
 
