@@ -28,12 +28,34 @@ final class Compatibility {
    * @throws BundleException with every difference
    */
   static void check(Path bundle, LoadedVersion from, LoadedVersion to) {
-    Compatibility found = new Compatibility(from.version());
-    found.features(from.model().schema(), to.model().schema());
-    found.heads(from.model(), to.model());
-    if (!found.problems.isEmpty()) {
-      throw new BundleException(bundle, found.problems, null);
+    List<Problem> problems =
+        differences(from.version(), Face.of(from.model()), Face.of(to.model()));
+    if (!problems.isEmpty()) {
+      throw new BundleException(bundle, problems, null);
     }
+  }
+
+  /**
+   * What callers see of a model.
+   *
+   * @param schema what they send
+   * @param heads what they get
+   * @param score what orders the slate
+   */
+  record Face(Schema schema, List<Head> heads, Head score) {
+    static Face of(Model model) {
+      return new Face(model.schema(), model.heads(), model.score());
+    }
+  }
+
+  /** Returns every difference that may break a caller of the version before. */
+  static List<Problem> differences(long from, Face before, Face after) {
+    Compatibility found = new Compatibility(from);
+    found.features(before.schema(), after.schema());
+    found.differ("/heads", "the heads are ", show(before.heads()), show(after.heads()));
+    found.differ(
+        "/score", "the score is ", before.score().dtype().label(), after.score().dtype().label());
+    return found.problems;
   }
 
   private void features(Schema before, Schema after) {
@@ -74,12 +96,6 @@ final class Compatibility {
       return "a vector of " + feature.vector().get().length();
     }
     return feature.list().isPresent() ? "a list" : "a single value";
-  }
-
-  private void heads(Model before, Model after) {
-    differ("/heads", "the heads are ", show(before.heads()), show(after.heads()));
-    differ(
-        "/score", "the score is ", before.score().dtype().label(), after.score().dtype().label());
   }
 
   private static String show(List<Head> heads) {

@@ -14,7 +14,7 @@ final class LoadedVersion {
   private final CountDownLatch freed = new CountDownLatch(1);
   private volatile Thread retiring;
 
-  /** Takes a model over. {@code afterwards} is told when it has been closed. */
+  /** Takes a model over. When it has been closed, {@code afterwards} forgets it. */
   LoadedVersion(Model model, long version, Consumer<LoadedVersion> afterwards) {
     this.model = model;
     this.version = version;
@@ -79,6 +79,11 @@ final class LoadedVersion {
     return freed.await(nanos, TimeUnit.NANOSECONDS);
   }
 
+  /** Ends the wait of {@link #awaitFreed}: nothing speaks of this version any more. */
+  void forgotten() {
+    freed.countDown();
+  }
+
   // A thread that gives a lease back is answering a request, and freeing takes milliseconds.
   private void free() {
     if (retiring == Thread.currentThread()) {
@@ -100,7 +105,6 @@ final class LoadedVersion {
     try {
       model.close();
     } finally {
-      freed.countDown();
       afterwards.accept(this);
     }
   }

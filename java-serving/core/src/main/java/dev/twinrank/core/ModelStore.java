@@ -531,6 +531,7 @@ public final class ModelStore implements AutoCloseable {
 
   private void freed(LoadedVersion version) {
     retired.remove(version);
+    version.forgotten();
     events.add(listener -> listener.unloaded(version.model().name(), version.version()));
     events.tell();
   }
