@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 
 class UsersTest {
   private static final int THREADS = 3;
-  private static final int ROUNDS = 2_000;
+  private static final int ROUNDS = 100;
 
   private final AtomicInteger freed = new AtomicInteger();
   private final Users users = new Users(freed::incrementAndGet);
