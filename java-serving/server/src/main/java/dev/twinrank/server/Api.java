@@ -13,12 +13,16 @@ import com.linecorp.armeria.server.HttpService;
 import com.linecorp.armeria.server.RoutingContext;
 import com.linecorp.armeria.server.ServiceRequestContext;
 import dev.twinrank.core.ErrorCode;
+import dev.twinrank.core.Model;
+import dev.twinrank.core.ModelStore.Entry;
+import dev.twinrank.core.ModelStore.Lease;
 import dev.twinrank.core.RankRequest;
 import dev.twinrank.core.Ranking;
 import dev.twinrank.core.ScoringException;
-import dev.twinrank.server.Models.Served;
+import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,6 +31,8 @@ final class Api implements HttpService {
   private static final Logger LOG = LoggerFactory.getLogger(Api.class);
   private static final MediaType PROMETHEUS =
       MediaType.parse("text/plain; version=0.0.4; charset=utf-8");
+
+  private static final Pattern VERSION = Pattern.compile("[1-9][0-9]{0,17}");
 
   private final Gate gate;
   private final Metrics metrics;
@@ -80,19 +86,20 @@ final class Api implements HttpService {
       return refuse(Problem.of(ServiceCode.NOT_READY, closed.get()));
     }
     if (target instanceof Target.ModelDetail detail) {
-      return models
-          .find(detail.name())
-          .map(served -> json(Views.model(served)))
-          .orElseGet(() -> refuse(unknownModel(detail.name())));
+      try (Lease lease = models.lease(detail.name())) {
+        return json(Views.model(lease.model(), lease.version()));
+      } catch (NoSuchElementException e) {
+        return refuse(unknownModel(detail.name()));
+      } catch (IllegalStateException e) {
+        return refuse(modelClosed(detail.name()));
+      }
     }
     return json(target instanceof Target.ModelList ? Views.models(models) : Views.ready(models));
   }
 
   private HttpResponse rank(ServiceRequestContext ctx, HttpRequest request, Target.Rank rank) {
-    Optional<Served> served = models.find(rank.name());
     Answering answering =
-        Answering.begin(
-            ctx, metrics, served.map(found -> found.model().name()).orElse(Metrics.NO_MODEL));
+        Answering.begin(ctx, metrics, models.has(rank.name()) ? rank.name() : Metrics.NO_MODEL);
     if (!rank.has(request.method())) {
       return refuse(answering, Problem.methodNotAllowed(request.method().name(), rank));
     }
@@ -101,12 +108,14 @@ final class Api implements HttpService {
       return refuse(answering, Problem.of(ServiceCode.NOT_READY, closed.get()));
     }
     CompletableFuture<Void> unused = ctx.log().whenComplete().thenRun(gate::leave);
-    if (served.isEmpty()) {
-      return refuse(answering, unknownModel(rank.name()));
-    }
-    if (rank.version().isPresent()
-        && !rank.version().get().equals(Long.toString(served.get().version()))) {
-      return refuse(answering, unknownVersion(served.get(), rank.version().get()));
+    // Whoever asks for what is not there hears it before all else. The lease that scores is taken
+    // when the whole request has come, so that a slow client holds no version back.
+    try (Lease lease = lease(rank)) {
+      LOG.trace("{}/{} is there", rank.name(), lease.version());
+    } catch (NoSuchElementException e) {
+      return refuse(answering, unknown(rank));
+    } catch (IllegalStateException e) {
+      return refuse(answering, modelClosed(rank.name()));
     }
     Optional<Problem> unsupported = unsupportedMediaType(request);
     if (unsupported.isPresent()) {
@@ -115,39 +124,57 @@ final class Api implements HttpService {
     return HttpResponse.of(
         request
             .aggregate()
-            .thenApplyAsync(
-                whole -> answer(served.get(), answering, whole), ctx.blockingTaskExecutor()));
+            .thenApplyAsync(whole -> answer(rank, answering, whole), ctx.blockingTaskExecutor()));
   }
 
-  private HttpResponse answer(Served served, Answering answering, AggregatedHttpRequest whole) {
+  private HttpResponse answer(Target.Rank rank, Answering answering, AggregatedHttpRequest whole) {
+    try (Lease lease = lease(rank)) {
+      return answer(lease, answering, whole);
+    } catch (NoSuchElementException e) {
+      return refuse(answering, unknown(rank)); // replaced while the request came
+    } catch (IllegalStateException e) {
+      return refuse(answering, modelClosed(rank.name()));
+    }
+  }
+
+  private HttpResponse answer(Lease lease, Answering answering, AggregatedHttpRequest whole) {
+    Model model = lease.model();
     try {
-      RankRequest request = served.model().parse(whole.content().array());
-      Ranking ranking;
-      try {
-        ranking = served.model().rank(request);
-      } catch (IllegalStateException e) {
-        return refuse(
-            answering,
-            Problem.of(
-                ServiceCode.MODEL_CLOSED,
-                "the model '%s' was closed before the request's turn came"
-                    .formatted(name(served))));
-      }
-      HttpResponse response = json(Views.ranking(served, ranking));
-      metrics.ranked(served.model().name(), request.candidates());
+      RankRequest request = model.parse(whole.content().array());
+      Ranking ranking = model.rank(request);
+      HttpResponse response = json(Views.ranking(model, lease.version(), ranking));
+      metrics.ranked(model.name(), request.candidates());
       answering.answer(Metrics.OK);
       return response;
     } catch (ScoringException e) {
       if (e.code() == ErrorCode.SCORING_FAILED) {
         LOG.error(
-            "{}/{} {} failed on a valid request",
-            name(served),
-            served.version(),
-            served.model().digest(),
-            e);
+            "{}/{} {} failed on a valid request", model.name(), lease.version(), model.digest(), e);
       }
       return refuse(answering, Problem.of(e));
     }
+  }
+
+  private Lease lease(Target.Rank rank) {
+    if (rank.version().isEmpty()) {
+      return models.lease(rank.name());
+    }
+    String version = rank.version().get();
+    if (!VERSION.matcher(version).matches()) {
+      throw new NoSuchElementException("no version is written so");
+    }
+    return models.lease(rank.name(), Long.parseLong(version));
+  }
+
+  private Problem unknown(Target.Rank rank) {
+    Optional<Entry> active =
+        models.all().stream().filter(entry -> entry.name().equals(rank.name())).findFirst();
+    return rank.version().isEmpty() || active.isEmpty()
+        ? unknownModel(rank.name())
+        : Problem.of(
+            ServiceCode.UNKNOWN_MODEL,
+            "no version '%s' of the model '%s'; version %d is served"
+                .formatted(rank.version().get(), rank.name(), active.get().version()));
   }
 
   private Problem unknownModel(String name) {
@@ -156,11 +183,10 @@ final class Api implements HttpService {
         "no model '%s'; there are: %s".formatted(name, String.join(", ", models.names())));
   }
 
-  private static Problem unknownVersion(Served served, String version) {
+  private static Problem modelClosed(String name) {
     return Problem.of(
-        ServiceCode.UNKNOWN_MODEL,
-        "no version '%s' of the model '%s'; version %d is served"
-            .formatted(version, name(served), served.version()));
+        ServiceCode.MODEL_CLOSED,
+        "the model '%s' was closed before the request's turn came".formatted(name));
   }
 
   private static Optional<Problem> unsupportedMediaType(HttpRequest request) {
@@ -195,9 +221,5 @@ final class Api implements HttpService {
 
   private static HttpResponse refuse(Problem problem) {
     return problem.response().toHttpResponse();
-  }
-
-  private static String name(Served served) {
-    return served.model().name();
   }
 }

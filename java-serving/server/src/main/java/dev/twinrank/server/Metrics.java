@@ -1,11 +1,14 @@
 package dev.twinrank.server;
 
+import dev.twinrank.core.Model;
+import dev.twinrank.core.ModelStore.Entry;
+import dev.twinrank.core.ModelStore.Lease;
 import dev.twinrank.core.ScoringListener;
 import dev.twinrank.micrometer.ModelMetrics;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
-import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Meter.MeterProvider;
+import io.micrometer.core.instrument.MultiGauge;
 import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.Timer;
 import io.micrometer.core.instrument.binder.jvm.ClassLoaderMetrics;
@@ -18,6 +21,13 @@ import io.micrometer.core.instrument.binder.system.UptimeMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import java.util.Set;
 
 /**
  * What the server counts, in Prometheus' base units. Thread-safe.
@@ -61,6 +71,12 @@ final class Metrics implements AutoCloseable {
       new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
   private final ModelMetrics models = new ModelMetrics(registry);
   private final JvmGcMetrics gc = new JvmGcMetrics();
+  private final MultiGauge bundles =
+      MultiGauge.builder("rec.bundle.info")
+          .description("Always 1; its labels say which bundle is served.")
+          .register(registry);
+  private final Map<Model, ModelMetrics.Binding> bound = new HashMap<>();
+  private volatile Models served = Models.NONE;
   private final MeterProvider<Counter> requests;
   private final MeterProvider<Timer> seconds;
   private final MeterProvider<DistributionSummary> candidates;
@@ -95,17 +111,41 @@ final class Metrics implements AutoCloseable {
     return models;
   }
 
-  /** Publishes which bundles are served, and what they count, for as long as the process lives. */
-  void serving(Models verified) {
-    for (Models.Served served : verified.all()) {
-      Gauge.builder("rec.bundle.info", () -> 1)
-          .description("Always 1; its labels say which bundle is served.")
-          .tags("model", served.model().name())
-          .tags("version", Long.toString(served.version()))
-          .tags("bundle", served.model().digest())
-          .register(registry);
-      ModelMetrics.Binding unused = models.bind(served.model());
+  /** Publishes which bundles are active, and what they count: each scrape those of that moment. */
+  void serving(Models models) {
+    served = models;
+    refresh();
+  }
+
+  private synchronized void refresh() {
+    List<MultiGauge.Row<?>> rows = new ArrayList<>();
+    Set<Model> active = new HashSet<>();
+    for (Entry entry : served.all()) {
+      rows.add(
+          MultiGauge.Row.of(
+              Tags.of(
+                  "model",
+                  entry.name(),
+                  "version",
+                  Long.toString(entry.version()),
+                  "bundle",
+                  entry.digest()),
+              1));
+      try (Lease lease = served.lease(entry.name(), entry.version())) {
+        active.add(lease.model());
+      } catch (NoSuchElementException | IllegalStateException e) {
+        // Replaced and unloaded a moment ago: the next scrape shows its successor.
+      }
     }
+    // First those that go: Micrometer keeps the meter that it has of one name and version.
+    bound.entrySet().removeIf(each -> !active.contains(each.getKey()) && unbind(each.getValue()));
+    active.forEach(model -> bound.computeIfAbsent(model, models::bind));
+    bundles.register(rows, true);
+  }
+
+  private static boolean unbind(ModelMetrics.Binding binding) {
+    binding.close();
+    return true;
   }
 
   /** Counts an answer. */
@@ -121,6 +161,7 @@ final class Metrics implements AutoCloseable {
 
   /** Returns everything in Prometheus' text format. */
   String scrape() {
+    refresh();
     return registry.scrape();
   }
 

@@ -1,36 +1,25 @@
 package dev.twinrank.server;
 
 import dev.twinrank.core.BundleException;
-import dev.twinrank.core.Model;
 import dev.twinrank.core.ModelOptions;
+import dev.twinrank.core.ModelStore;
+import dev.twinrank.core.StoreOptions;
 import dev.twinrank.core.Verification;
 import dev.twinrank.core.Verification.Allowed;
 import dev.twinrank.core.Verification.SignatureState;
-import dev.twinrank.server.Models.Served;
-import java.io.IOException;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
-import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Opens the newest version of every model under {@code <models>/<name>/<version>}. */
 final class ModelDirectory {
   private static final Logger LOG = LoggerFactory.getLogger(ModelDirectory.class);
-
-  // At most 18 digits, so that every match fits a long.
-  private static final Pattern VERSION = Pattern.compile("[1-9][0-9]{0,17}");
-
-  // Attestations of a version; they lie beside it and belong to it.
-  private static final Pattern ATTESTATIONS = Pattern.compile("[1-9][0-9]{0,17}\\.attest");
 
   private final Path root;
   private final ModelOptions options;
@@ -49,52 +38,73 @@ final class ModelDirectory {
    *     problems of all, and nothing stays open
    */
   Optional<Models> open(BooleanSupplier cancelled) {
-    Map<String, Served> opened = new TreeMap<>();
-    List<String> problems = new ArrayList<>();
+    ModelStore store = store();
     boolean complete = false;
     try {
-      for (Path directory : names()) {
-        Optional<Path> newest = newest(directory, problems);
+      List<String> problems = new ArrayList<>();
+      for (Map.Entry<String, List<Long>> found : discover(store).entrySet()) {
         if (cancelled.getAsBoolean()) {
           return Optional.empty();
         }
-        newest.ifPresent(bundle -> open(bundle, opened, problems));
+        activateNewest(store, found.getKey(), found.getValue(), problems);
       }
       if (!problems.isEmpty()) {
         throw new StartException(problems);
       }
       complete = true;
-      return Optional.of(new Models(opened));
+      return Optional.of(Models.of(store));
     } finally {
       if (!complete) {
-        new Models(opened).close();
+        store.close();
       }
     }
   }
 
-  private List<Path> names() {
-    List<Path> names = directories(root);
-    if (names.isEmpty()) {
+  private ModelStore store() {
+    try {
+      return ModelStore.open(root, StoreOptions.builder().model(options).build());
+    } catch (UncheckedIOException e) {
+      throw new StartException(List.of(e.getMessage()), e);
+    }
+  }
+
+  private Map<String, List<Long>> discover(ModelStore store) {
+    ModelStore.OnDisk found;
+    try {
+      found = store.discover();
+    } catch (UncheckedIOException e) {
+      throw new StartException(List.of(e.getMessage()), e);
+    }
+    for (Path each : found.passedOver()) {
+      LOG.warn(
+          "{} is passed over: its name is no version (a positive integer)",
+          printable(each.toString()));
+    }
+    if (found.versions().isEmpty()) {
       throw new StartException(
           List.of(
               root + ": holds no model; expected " + root.resolve("<name>").resolve("<version>")));
     }
-    return names;
+    return found.versions();
   }
 
-  private void open(Path bundle, Map<String, Served> opened, List<String> problems) {
-    String name = bundle.getParent().getFileName().toString();
+  private void activateNewest(
+      ModelStore store, String name, List<Long> versions, List<String> problems) {
+    Path directory = root.resolve(name);
+    if (versions.isEmpty()) {
+      problems.add(
+          "%s: holds no version; expected %s (--models names the directory above the models)"
+              .formatted(directory, directory.resolve("<version>")));
+      return;
+    }
+    long newest = versions.get(versions.size() - 1);
+    Path bundle = directory.resolve(Long.toString(newest));
     try {
-      Model model = Model.open(bundle, options);
-      opened.put(name, new Served(model, versionOf(bundle)));
-      warn(bundle, model.verification());
-      if (!model.name().equals(name)) {
-        problems.add(
-            "%s: the manifest names the model '%s'; the directory must have that name"
-                .formatted(bundle, model.name()));
-      }
+      warn(bundle, store.activate(name, newest).verification());
     } catch (BundleException e) {
       problems.add(e.getMessage());
+    } catch (IllegalArgumentException e) {
+      problems.add("%s: %s".formatted(printable(directory.toString()), e.getMessage()));
     } catch (IllegalStateException e) {
       problems.add("%s: the runtime cannot be used: %s".formatted(bundle, e.getMessage()));
     }
@@ -121,49 +131,5 @@ final class ModelDirectory {
   /** Returns a bundle's text on one line: it must not look like a line of the log. */
   private static String printable(String text) {
     return text.replaceAll("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]+", " ");
-  }
-
-  private static Optional<Path> newest(Path directory, List<String> problems) {
-    List<Path> versions = new ArrayList<>();
-    for (Path candidate : directories(directory)) {
-      String name = candidate.getFileName().toString();
-      if (VERSION.matcher(name).matches()) {
-        versions.add(candidate);
-      } else if (!ATTESTATIONS.matcher(name).matches()) {
-        LOG.warn(
-            "{} is passed over: its name is no version (a positive integer)",
-            printable(candidate.toString()));
-      }
-    }
-    Optional<Path> newest =
-        versions.stream().max(Comparator.comparingLong(ModelDirectory::versionOf));
-    if (newest.isEmpty()) {
-      problems.add(
-          "%s: holds no version; expected %s (--models names the directory above the models)"
-              .formatted(directory, directory.resolve("<version>")));
-    }
-    return newest;
-  }
-
-  private static long versionOf(Path bundle) {
-    return Long.parseLong(bundle.getFileName().toString());
-  }
-
-  // Names that begin with a dot are not models: a writer's .tmp- siblings are unfinished, the
-  // others are not ours.
-  private static List<Path> directories(Path parent) {
-    List<Path> found = new ArrayList<>();
-    try (DirectoryStream<Path> entries = Files.newDirectoryStream(parent)) {
-      for (Path entry : entries) {
-        if (!entry.getFileName().toString().startsWith(".") && Files.isDirectory(entry)) {
-          found.add(entry);
-        }
-      }
-    } catch (IOException e) {
-      throw new StartException(
-          List.of(parent + ": is no directory that can be read (" + e + ")"), e);
-    }
-    found.sort(Comparator.naturalOrder());
-    return found;
   }
 }

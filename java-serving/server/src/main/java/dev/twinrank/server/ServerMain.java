@@ -251,13 +251,13 @@ public final class ServerMain implements Callable<Integer> {
   private static String summary(Models models) {
     return models.all().stream()
         .map(
-            served ->
+            entry ->
                 "%s/%d %s %s"
                     .formatted(
-                        served.model().name(),
-                        served.version(),
-                        served.model().digest(),
-                        summary(served.model().verification())))
+                        entry.name(),
+                        entry.version(),
+                        entry.digest(),
+                        summary(entry.verification())))
         .collect(Collectors.joining("; "));
   }
 

@@ -4,23 +4,23 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import dev.twinrank.core.Feature;
 import dev.twinrank.core.Head;
 import dev.twinrank.core.Model;
+import dev.twinrank.core.ModelStore.Entry;
 import dev.twinrank.core.Policy;
 import dev.twinrank.core.Ranking;
 import dev.twinrank.core.Scores;
 import dev.twinrank.core.Verification;
 import dev.twinrank.core.Verification.Allowed;
-import dev.twinrank.server.Models.Served;
 import java.io.IOException;
 
 /** The JSON answers of the ranking API (contract section 7 for rankings). */
 final class Views {
   private Views() {}
 
-  static byte[] ranking(Served served, Ranking ranking) {
+  static byte[] ranking(Model model, long version, Ranking ranking) {
     Scores scores = ranking.scores();
     return Json.object(
         json -> {
-          identity(json, "model", served);
+          identity(json, "model", model, version);
           json.writeNumberField("candidates", scores.candidates());
           json.writeArrayFieldStart("ranking");
           for (Ranking.Entry entry : ranking.entries()) {
@@ -57,10 +57,10 @@ final class Views {
 
   private static void proved(JsonGenerator json, Models models) throws IOException {
     json.writeArrayFieldStart("models");
-    for (Served served : models.all()) {
+    for (Entry entry : models.all()) {
       json.writeStartObject();
-      identity(json, "name", served);
-      evidence(json, served.model().verification());
+      identity(json, "name", entry.name(), entry.version(), entry.digest(), entry.verification());
+      evidence(json, entry.verification());
       json.writeEndObject();
     }
     json.writeEndArray();
@@ -85,12 +85,11 @@ final class Views {
     json.writeEndArray();
   }
 
-  static byte[] model(Served served) {
-    Model model = served.model();
+  static byte[] model(Model model, long version) {
     Verification verification = model.verification();
     return Json.object(
         json -> {
-          identity(json, "name", served);
+          identity(json, "name", model, version);
           evidence(json, verification);
           json.writeNumberField("goldens", verification.goldens());
           json.writeStringField("host_class", verification.hostClass());
@@ -122,13 +121,23 @@ final class Views {
     return Json.object(json -> json.writeStringField("status", status));
   }
 
-  private static void identity(JsonGenerator json, String nameField, Served served)
+  private static void identity(JsonGenerator json, String nameField, Model model, long version)
       throws IOException {
-    Model model = served.model();
-    json.writeStringField(nameField, model.name());
-    json.writeNumberField("version", served.version());
-    json.writeStringField("bundle", model.digest());
-    json.writeStringField("verification", model.verification().state().label());
+    identity(json, nameField, model.name(), version, model.digest(), model.verification());
+  }
+
+  private static void identity(
+      JsonGenerator json,
+      String nameField,
+      String name,
+      long version,
+      String digest,
+      Verification verification)
+      throws IOException {
+    json.writeStringField(nameField, name);
+    json.writeNumberField("version", version);
+    json.writeStringField("bundle", digest);
+    json.writeStringField("verification", verification.state().label());
   }
 
   private static void heads(JsonGenerator json, Scores scores, int candidate) throws IOException {

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.twinrank.core.Model;
 import dev.twinrank.server.Http.Answer;
-import dev.twinrank.server.Models.Served;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.http.HttpClient;
@@ -44,7 +43,7 @@ class DrainTest {
     byte[] request = Tiny.requests().get(1);
     byte[] expected;
     try (Model model = Tiny.open()) {
-      expected = Views.ranking(new Served(model, 1), model.rank(model.parse(request)));
+      expected = Views.ranking(model, 1, model.rank(model.parse(request)));
     }
     Path run = Files.createTempDirectory(folder, "run");
     ExecutorService callers = Executors.newFixedThreadPool(CALLERS);

@@ -34,7 +34,7 @@ class ModelDirectoryTest {
     Tiny.copyTo(root.resolve("tiny/10"));
 
     try (Models models = open()) {
-      assertEquals(10, models.find("tiny").orElseThrow().version());
+      assertEquals(10, models.all().get(0).version());
     }
   }
 
@@ -49,7 +49,7 @@ class ModelDirectoryTest {
 
     try (Models models = open()) {
       assertEquals(List.of("tiny"), List.copyOf(models.names()));
-      assertEquals(1, models.find("tiny").orElseThrow().version());
+      assertEquals(1, models.all().get(0).version());
     }
   }
 
@@ -106,8 +106,8 @@ class ModelDirectoryTest {
     Tiny.copyTo(root.resolve("other/1"));
     Tiny.copyTo(root.resolve("cut/1"));
     Files.delete(root.resolve("cut/1/manifest.sha256"));
-    Tiny.copyTo(root.resolve("flipped/3"));
-    Files.writeString(root.resolve("flipped/3/goldens/rankings.jsonl"), "x");
+    Tiny.copyTo(root.resolve("tiny/3"));
+    Files.writeString(root.resolve("tiny/3/goldens/rankings.jsonl"), "x");
     Files.createDirectories(root.resolve("hollow"));
 
     List<String> problems = problems();
@@ -117,13 +117,13 @@ class ModelDirectoryTest {
         problems.get(0).contains("cut") && problems.get(0).contains("file_missing"),
         problems.get(0));
     assertTrue(
-        problems.get(1).contains("flipped") && problems.get(1).contains("_mismatch"),
+        problems.get(1).contains("hollow") && problems.get(1).contains("no version"),
         problems.get(1));
     assertTrue(
-        problems.get(2).contains("hollow") && problems.get(2).contains("no version"),
-        problems.get(2));
+        problems.get(2).contains("other") && problems.get(2).contains("'tiny'"), problems.get(2));
     assertTrue(
-        problems.get(3).contains("other") && problems.get(3).contains("'tiny'"), problems.get(3));
+        problems.get(3).contains("tiny/3") && problems.get(3).contains("_mismatch"),
+        problems.get(3));
   }
 
   @Test

@@ -9,10 +9,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.Model;
+import dev.twinrank.core.ModelStore.Lease;
 import dev.twinrank.core.Ranking;
 import dev.twinrank.core.ScoringException;
 import dev.twinrank.server.Http.Answer;
-import dev.twinrank.server.Models.Served;
 import java.io.IOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -194,12 +194,11 @@ class RankServerTest {
 
   @Test
   void concurrentRequestsGetTheBitsOfTheEmbeddedCore() throws Exception {
-    Served served = new Served(embedded, 1);
     List<byte[]> requests = Tiny.requests().subList(0, 5);
     List<byte[]> expected = new ArrayList<>();
     for (byte[] request : requests) {
       Ranking ranking = embedded.rank(embedded.parse(request));
-      expected.add(Views.ranking(served, ranking));
+      expected.add(Views.ranking(embedded, 1, ranking));
     }
     ExecutorService callers = Executors.newFixedThreadPool(8);
     try {
@@ -261,8 +260,9 @@ class RankServerTest {
           Tiny.json(
               "{\"finding\": \"batch_variant\", \"detail\": \"d\", \"reason\": \"r\\nWARN s\"}"
                   .getBytes(StandardCharsets.UTF_8));
-      Served served = allowing.find("tiny").orElseThrow();
-      assertEquals(finding, Tiny.json(Views.model(served)).at("/allowed/0"));
+      try (Lease lease = allowing.lease("tiny")) {
+        assertEquals(finding, Tiny.json(Views.model(lease.model(), 1)).at("/allowed/0"));
+      }
       assertEquals(finding, Tiny.json(Views.ready(allowing)).at("/models/0/allowed/0"));
     }
   }

@@ -8,8 +8,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.linecorp.armeria.common.HttpResponse;
 import com.linecorp.armeria.server.Server;
 import dev.twinrank.core.ErrorCode;
-import dev.twinrank.core.Model;
+import dev.twinrank.core.ModelStore;
 import dev.twinrank.core.ScoringException;
+import dev.twinrank.core.StoreOptions;
 import dev.twinrank.server.Http.Answer;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -17,13 +18,14 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Every code of the service family over HTTP. */
 class RefusalsTest {
@@ -209,12 +211,49 @@ class RefusalsTest {
   }
 
   @Test
+  void aSwapUnderTheServerShowsInTheNextAnswerAndThePreviousVersionIsThereByNumber(
+      @TempDir Path root) throws IOException {
+    Tiny.copyTo(root.resolve("tiny/1"));
+    byte[] request = Tiny.requests().get(0);
+    try (ModelStore store =
+            ModelStore.open(
+                root,
+                StoreOptions.builder()
+                    .model(Tiny.OPTIONS)
+                    .start(StoreOptions.Start.NEWEST)
+                    .build());
+        RankServer swapping = new RankServer("127.0.0.1", 0, MAX_BODY)) {
+      swapping.start();
+      swapping.serve(Models.of(store));
+      Http client = new Http(swapping.url());
+      assertEquals(1, client.post(RANK, request).json().get("version").intValue());
+      Tiny.copyTo(root.resolve("tiny/2"));
+
+      store.activate("tiny", 2);
+
+      assertEquals(2, client.post(RANK, request).json().get("version").intValue());
+      assertEquals(2, client.get("/v1/models/tiny").json().get("version").intValue());
+      String first = "/v1/models/tiny/versions/1:rank";
+      assertEquals(1, client.post(first, request).json().get("version").intValue());
+      String metrics = new String(client.get("/metrics").response().body(), StandardCharsets.UTF_8);
+      assertTrue(metrics.contains("rec_bundle_info{bundle="), metrics);
+      assertTrue(metrics.contains("version=\"2\"") && !metrics.contains("version=\"1\""), metrics);
+
+      store.unload("tiny", 1);
+      JsonNode gone = assertProblem(ServiceCode.UNKNOWN_MODEL, client.post(first, request));
+      assertEquals(
+          "no version '1' of the model 'tiny'; version 2 is served",
+          gone.get("detail").textValue());
+    }
+  }
+
+  @Test
   void aModelThatWasClosedMeanwhileIsSaidToBe() {
-    Model model = Tiny.open();
+    Models models = new ModelDirectory(Tiny.MODELS, Tiny.OPTIONS).open(() -> false).orElseThrow();
     try (RankServer closing = new RankServer("127.0.0.1", 0, MAX_BODY)) {
       closing.start();
-      closing.serve(new Models(Map.of("tiny", new Models.Served(model, 1))));
-      model.close();
+      closing.serve(models);
+      models.close();
 
       assertProblem(
           ServiceCode.MODEL_CLOSED, new Http(closing.url()).post(RANK, Tiny.requests().get(0)));
