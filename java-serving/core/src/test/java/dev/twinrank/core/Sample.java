@@ -32,12 +32,17 @@ record Sample(Map<String, Object> context, List<Map<String, Object>> candidates)
   }
 
   Outcome asJson(FakeGraph graph) {
+    return asJson(graph, new Counts(graph.plan));
+  }
+
+  /** Gives it as JSON, and counts what the policies absorb. */
+  Outcome asJson(FakeGraph graph, Counts counts) {
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("context", json(context));
     document.put("candidates", candidates.stream().map(Sample::json).toList());
     byte[] text = Tiny.utf8(JsonText.of(document));
     try {
-      return outcome(new RequestReader(graph.plan, 1000).read(text, new Counts(graph.plan)));
+      return outcome(new RequestReader(graph.plan, 1000).read(text, counts));
     } catch (ScoringException e) {
       return Outcome.of(e);
     }

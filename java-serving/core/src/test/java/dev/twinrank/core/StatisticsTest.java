@@ -10,12 +10,14 @@ import dev.twinrank.core.Statistics.OutputCounts;
 import dev.twinrank.core.internal.pack.Counts;
 import dev.twinrank.core.internal.pack.PackPlan;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -238,6 +240,63 @@ class StatisticsTest {
     } finally {
       callers.shutdownNow();
     }
+  }
+
+  /** Without the work of a request between two counts, so that the threads do meet. */
+  @Test
+  void noCountIsLostWhereThreadsDoNothingButCount() throws Exception {
+    int threads = 4;
+    int rounds = 50_000;
+    RankRequest request;
+    ScoringException refusal;
+    try (Model model = Tiny.open()) {
+      request = model.parse(Tiny.request(2));
+      refusal = assertThrows(ScoringException.class, () -> model.parse(Tiny.utf8("{")));
+    }
+    Observation observation =
+        new Observation(
+            "m",
+            OptionalLong.empty(),
+            "",
+            request.plan().schema(),
+            List.of(),
+            List.of(
+                event -> {
+                  throw new IllegalStateException("counted as well");
+                }));
+    CyclicBarrier together = new CyclicBarrier(threads);
+    Callable<Void> counting =
+        () -> {
+          Thread.currentThread().setUncaughtExceptionHandler((thread, thrown) -> {});
+          together.await();
+          for (int i = 0; i < rounds; i++) {
+            observation.answered(request.counts(), 2, Stages.OFF);
+            observation.refused(request.counts(), 2, refusal, Stages.OFF);
+          }
+          return null;
+        };
+    ExecutorService callers = Executors.newFixedThreadPool(threads);
+    try {
+      for (Future<Void> call : callers.invokeAll(Collections.nCopies(threads, counting))) {
+        call.get();
+      }
+    } finally {
+      callers.shutdownNow();
+    }
+    long each = (long) threads * rounds;
+    Statistics statistics = observation.snapshot();
+    assertEquals(2 * each, statistics.requests());
+    assertEquals(each, statistics.answered());
+    assertEquals(2 * each, statistics.candidates());
+    assertEquals(Map.of(ErrorCode.INVALID_JSON, each), statistics.refusals());
+    assertEquals(2 * each, statistics.listenerFailures());
+    assertEquals(
+        2 * 2 * each,
+        statistics.features().stream()
+            .filter(counts -> counts.feature().name().equals("item"))
+            .findFirst()
+            .orElseThrow()
+            .missing());
   }
 
   @Test
