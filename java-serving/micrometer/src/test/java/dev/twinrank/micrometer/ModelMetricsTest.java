@@ -15,7 +15,7 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
 class ModelMetricsTest {
-  private static final Path BUNDLE =
+  static final Path BUNDLE =
       Path.of(System.getProperty("basedir", ""))
           .toAbsolutePath()
           .resolve("../../tests/contract/vectors/bundles/tiny/1")
