@@ -102,8 +102,7 @@ final class Scoring {
       slate.proceed();
       return scores;
     } catch (ScoringException e) {
-      observation.refused(slate.counts(), slate.candidates(), e, stages);
-      throw e;
+      throw slate.refused(e);
     }
   }
 

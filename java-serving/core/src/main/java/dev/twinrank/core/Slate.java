@@ -7,8 +7,10 @@ import dev.twinrank.core.internal.pack.Counts;
 import dev.twinrank.core.internal.pack.Refusals;
 import dev.twinrank.core.internal.pack.SlateWriter;
 import dev.twinrank.core.internal.pack.Slot;
+import java.lang.invoke.VarHandle;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 /**
  * One request, written straight into the memory that the graph reads. Not thread-safe: a slate
@@ -62,17 +64,30 @@ import java.util.Objects;
  * @since 0.1
  */
 public final class Slate implements AutoCloseable {
+  private static final AtomicIntegerFieldUpdater<Slate> STATE =
+      AtomicIntegerFieldUpdater.newUpdater(Slate.class, "state");
+
+  private static final int READY = 0;
+
+  /** A call is in it, or has thrown what only a mistake of the caller throws. */
+  private static final int BUSY = 1;
+
+  /** A call has refused the request, and has left. */
+  private static final int SPENT = 2;
+
   private final Scoring scoring;
   private final GraphSession session;
   private final Observation observation;
   private final Stages stages;
   private Workspace workspace;
   private SlateWriter writer;
+  private volatile int state = SPENT;
+  // Whether a call may go on that was there before a reset; then so it is until the end.
+  private boolean overtaken;
   // Schemas of handles that were met last: one that is equal to the model's, and one that is not.
   private Schema known;
   private Schema stranger;
   private int candidates;
-  private boolean spent;
 
   Slate(
       Scoring scoring,
@@ -108,11 +123,14 @@ public final class Slate implements AutoCloseable {
    */
   public void reset(int count) {
     requireOpen();
-    spent = true;
+    overtaken |= state == BUSY;
+    state = BUSY;
+    settle();
     writer.clear();
     stages.reset();
     candidates = 0;
     if (count < 0) {
+      state = SPENT;
       throw new IllegalArgumentException(count + " candidates; send at least 0");
     }
     if (count > scoring.maxCandidates()) {
@@ -128,7 +146,7 @@ public final class Slate implements AutoCloseable {
     }
     writer.begin(workspace, count);
     candidates = count;
-    spent = false;
+    proceed();
   }
 
   /** Sets a context feature to an integer. */
@@ -404,16 +422,27 @@ public final class Slate implements AutoCloseable {
     proceed();
   }
 
-  /** Gives the memory back to the model. Idempotent. */
+  /**
+   * Gives the memory back to the model. Idempotent.
+   *
+   * <p>If another thread is still in a call with this slate, against the rules, its memory goes to
+   * nobody else: what that thread yet writes must not reach the request of another caller.
+   */
   @Override
   public void close() {
-    if (workspace != null) {
-      Workspace lent = workspace;
-      SlateWriter used = writer;
-      workspace = null;
-      writer = null;
+    Workspace lent = workspace;
+    SlateWriter used = writer;
+    if (lent == null || used == null) {
+      return;
+    }
+    workspace = null;
+    writer = null;
+    // Whoever enters from here on finds it closed; whoever was quicker is seen in the state.
+    VarHandle.fullFence();
+    if (overtaken || state == BUSY) {
+      lent.close();
+    } else if (session.give(lent)) {
       used.end();
-      session.give(lent);
       scoring.give(used);
     }
   }
@@ -428,6 +457,7 @@ public final class Slate implements AutoCloseable {
   }
 
   Counts counts() {
+    requireOpen();
     return writer.counts();
   }
 
@@ -438,18 +468,19 @@ public final class Slate implements AutoCloseable {
   }
 
   /** Counts a refusal: the slate is spent, so that it is the only one of this request. */
-  private ScoringException refused(ScoringException refusal) {
+  ScoringException refused(ScoringException refusal) {
     observation.refused(writer.counts(), candidates, refusal, stages);
+    STATE.lazySet(this, SPENT);
     return refusal;
   }
 
   private Slot context(Handle handle) {
-    begin();
+    start();
     return slot(handle, Placement.CONTEXT);
   }
 
   private Slot candidate(int candidate, Handle handle) {
-    begin();
+    start();
     Objects.checkIndex(candidate, candidates);
     return slot(handle, Placement.CANDIDATE);
   }
@@ -460,23 +491,38 @@ public final class Slate implements AutoCloseable {
     return slot(handle, Placement.CANDIDATE);
   }
 
-  /** Spends the slate; whoever has not thrown revives it. */
+  /** Spends the slate for something long; whoever has not thrown revives it. */
   void begin() {
-    requireOpen();
-    if (spent) {
-      throw new IllegalStateException(
-          "this slate has thrown while it was written; reset(n) starts the next request");
-    }
-    spent = true;
+    start();
+    settle();
   }
 
-  /** Revives the slate: nothing was thrown since {@link #begin}. */
+  // Without a fence, which would cost more than a single value does: a thread that closes the slate
+  // sees the state once it has left this processor's store buffer. No more is done for whoever
+  // breaks the rule by nanoseconds.
+  private void start() {
+    requireOpen();
+    if (state != READY) {
+      throw new IllegalStateException(
+          "this slate has thrown while it was written, or another thread is writing it; reset(n)"
+              + " starts the next request");
+    }
+    STATE.lazySet(this, BUSY);
+  }
+
+  /** Makes sure that {@link #close} sees that a call is in, or the call that it is closed. */
+  private void settle() {
+    VarHandle.fullFence();
+    requireOpen();
+  }
+
+  /** Revives the slate: nothing was thrown since it was spent. */
   void proceed() {
-    spent = false;
+    STATE.lazySet(this, READY);
   }
 
   private void requireOpen() {
-    if (workspace == null) {
+    if (workspace == null || writer == null) {
       throw new IllegalStateException("this slate is closed; take a new one from Model.slate(n)");
     }
   }

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.twinrank.core.internal.bundle.Vectors;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -399,5 +400,85 @@ class SlateTest {
     assertFalse(heard.get(0).packNanos() < 0);
     Statistics statistics = listened.observation.snapshot();
     assertEquals(4, statistics.requests());
+  }
+
+  /** Calls back when its second element is read: a moment in the middle of a write. */
+  private static List<String> interrupted(Runnable then) {
+    return new AbstractList<>() {
+      @Override
+      public String get(int index) {
+        if (index == 1) {
+          then.run();
+        }
+        return "rogue " + index;
+      }
+
+      @Override
+      public int size() {
+        return 3;
+      }
+    };
+  }
+
+  private static void assertBlocks(List<byte[]> expected, List<byte[]> actual) {
+    assertEquals(expected.size(), actual.size());
+    for (int i = 0; i < expected.size(); i++) {
+      assertArrayEquals(expected.get(i), actual.get(i), "block " + i);
+    }
+  }
+
+  @Test
+  void writesNothingIntoTheNextCallersSlateWhenItIsClosedUnderAWrite() {
+    List<byte[]> expected;
+    try (Slate slate = new FakeGraph(SCHEMA, 100).scoring.lease(3)) {
+      fill(slate);
+      expected = graph.bytes(slate);
+    }
+    List<Slate> next = new ArrayList<>();
+    Slate slate = graph.scoring.lease(3);
+    List<String> column =
+        interrupted(
+            () -> {
+              slate.close();
+              next.add(full(3));
+            });
+    slate.column(item, column);
+    assertBlocks(expected, graph.bytes(next.get(0)));
+    assertThrows(IllegalStateException.class, () -> slate.set(user, 1), "it is closed");
+    next.get(0).close();
+  }
+
+  @Test
+  void writesNothingIntoTheNextCallersSlateWhenItIsResetUnderAWriteAndThenClosed() {
+    List<byte[]> expected;
+    try (Slate slate = new FakeGraph(SCHEMA, 100).scoring.lease(3)) {
+      fill(slate);
+      expected = graph.bytes(slate);
+    }
+    List<Slate> next = new ArrayList<>();
+    Slate slate = graph.scoring.lease(3);
+    List<String> column =
+        interrupted(
+            () -> {
+              slate.reset(3);
+              fill(slate);
+              slate.close();
+              next.add(full(3));
+            });
+    slate.column(item, column);
+    assertBlocks(expected, graph.bytes(next.get(0)));
+    next.get(0).close();
+  }
+
+  @Test
+  void keepsTheMemoryOfARequestThatWasRefused() {
+    try (Slate slate = graph.scoring.lease(3)) {
+      assertThrows(ScoringException.class, () -> slate.set(0, price, Double.NaN));
+      slate.reset(3);
+      assertThrows(ScoringException.class, () -> graph.scoring.scores(slate, null));
+    }
+    full(3).close();
+    assertEquals(1, graph.workspaces.size());
+    assertFalse(graph.workspaces.get(0).closed);
   }
 }

@@ -158,17 +158,20 @@ public final class GraphSession implements AutoCloseable {
   /**
    * Takes a workspace back; one that finds no place is closed, and one that another thread still
    * runs, when that has ended.
+   *
+   * @return whether this call has ended the loan, and nobody was running it
    */
-  public void give(Workspace workspace) {
+  public boolean give(Workspace workspace) {
     Workspace back = ((LentWorkspace) workspace).takeBack();
     if (back == null) {
-      return;
+      return false;
     }
     if (users.isRetired() || !idle.offer(back)) {
       back.close();
     } else if (users.isRetired()) {
       drain();
     }
+    return true;
   }
 
   /**
