@@ -14,6 +14,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
@@ -35,6 +39,8 @@ class SlateTest {
               + feature("price", "candidate", "float32", ERROR)
               + feature("stock", "candidate", "int64", SOFT)
               + feature("tags", "candidate", "string", SOFT_LIST).replaceFirst(", $", ""));
+
+  private static final int ROUNDS = 500;
 
   private final FakeGraph graph = new FakeGraph(SCHEMA, 100);
   private final Handle.OfLong user = SCHEMA.integer("user");
@@ -468,6 +474,34 @@ class SlateTest {
     slate.column(item, column);
     assertBlocks(expected, graph.bytes(next.get(0)));
     next.get(0).close();
+  }
+
+  /** Two threads that close one slate, as a deadline and a finally do, are one close. */
+  @Test
+  void givesEachOfTwoCallersItsOwnMemoryWhenASlateWasClosedTwiceAtOnce() throws Exception {
+    ExecutorService other = Executors.newSingleThreadExecutor();
+    CyclicBarrier together = new CyclicBarrier(2);
+    for (int round = 0; round < ROUNDS; round++) {
+      Slate slate = graph.scoring.lease(1);
+      Future<?> closing =
+          other.submit(
+              () -> {
+                together.await();
+                slate.close();
+                return null;
+              });
+      together.await();
+      slate.close();
+      closing.get();
+      try (Slate one = full(2);
+          Slate another = full(3)) {
+        assertEquals(2, one.candidates());
+        assertEquals(3, another.candidates());
+        graph.bytes(one);
+        graph.bytes(another);
+      }
+    }
+    other.shutdown();
   }
 
   @Test
