@@ -139,8 +139,16 @@ public final class Cancellation {
         terminate = action;
         running.add(this);
       }
-      if (limited) {
-        Watchdog.add(this);
+      boolean watched = !limited;
+      try {
+        if (limited) {
+          Watchdog.add(this);
+          watched = true;
+        }
+      } finally {
+        if (!watched) {
+          detach(); // no thread could be started; the caller's run does not begin
+        }
       }
       return true;
     }

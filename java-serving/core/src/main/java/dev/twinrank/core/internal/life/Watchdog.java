@@ -54,10 +54,7 @@ public final class Watchdog {
   public static void add(Watch watch) {
     LOCK.lock();
     try {
-      watch.previous = HEAD.previous;
-      watch.next = HEAD;
-      HEAD.previous.next = watch;
-      HEAD.previous = watch;
+      // Before it is linked: a watch that nobody looks at would stay for ever.
       used = true;
       if (!alive) {
         start(watch.deadline);
@@ -65,6 +62,10 @@ public final class Watchdog {
         wake = watch.deadline;
         EARLIER.signal();
       }
+      watch.previous = HEAD.previous;
+      watch.next = HEAD;
+      HEAD.previous.next = watch;
+      HEAD.previous = watch;
     } finally {
       LOCK.unlock();
     }
@@ -109,8 +110,8 @@ public final class Watchdog {
     // It outlives the caller, whose class loader it must not hold.
     thread.setContextClassLoader(null);
     wake = first;
-    alive = true;
     thread.start();
+    alive = true; // not before: where the system has no thread left, the next watch tries again
   }
 
   private static void watch() {
@@ -170,8 +171,9 @@ public final class Watchdog {
   private static void tell(Watch watch) {
     try {
       watch.expired();
-    } catch (RuntimeException e) {
-      // The run goes on to its end, and its caller gets the result. Others still need this thread.
+    } catch (RuntimeException | Error e) {
+      // The run goes on to its end, and its caller gets the result. Others still need this thread:
+      // no deadline would ever reach a run again if it ended here.
     }
   }
 }

@@ -15,9 +15,9 @@ class WatchdogTest {
   private static final class Bell extends Watchdog.Watch {
     private final AtomicInteger rung;
     private final CountDownLatch first = new CountDownLatch(1);
-    private final RuntimeException failure;
+    private final Error failure;
 
-    Bell(long fromNow, AtomicInteger rung, RuntimeException failure) {
+    Bell(long fromNow, AtomicInteger rung, Error failure) {
       super(System.nanoTime() + fromNow);
       this.rung = rung;
       this.failure = failure;
@@ -59,12 +59,13 @@ class WatchdogTest {
 
   @Test
   void tellsTheOthersWhenOneThrows() throws Exception {
-    Bell bad = new Bell(0, new AtomicInteger(), new IllegalStateException("planted"));
+    Bell bad = new Bell(0, new AtomicInteger(), new AssertionError("planted"));
     Bell good = new Bell(0);
     Watchdog.add(bad);
     Watchdog.add(good);
     bad.await();
     good.await();
+    // Told by the same thread, or by none if that has ended.
     Bell later = new Bell(0);
     Watchdog.add(later);
     later.await();
