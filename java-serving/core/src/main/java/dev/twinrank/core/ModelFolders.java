@@ -65,6 +65,10 @@ final class ModelFolders {
     SortedMap<String, List<Long>> versions = new TreeMap<>();
     List<Path> passedOver = new ArrayList<>();
     for (Path directory : directories(root)) {
+      if (!Names.MODEL.matcher(directory.getFileName().toString()).matches()) {
+        passedOver.add(directory); // such as lost+found, which nobody may enter either
+        continue;
+      }
       List<Long> found = new ArrayList<>();
       for (Path candidate : directories(directory)) {
         OptionalLong version = version(candidate);

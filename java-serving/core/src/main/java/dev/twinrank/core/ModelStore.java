@@ -145,8 +145,8 @@ public final class ModelStore implements AutoCloseable {
    *
    * @param versions the numbers of each name's versions, ascending; empty for a directory that
    *     holds none. Nothing was opened: whether they are sound is not known
-   * @param passedOver directories whose names are no version; attestations and what begins with a
-   *     dot are not among them
+   * @param passedOver directories whose names are no model's, and within a model's those whose
+   *     names are no version; attestations and what begins with a dot are not among them
    * @since 0.1
    */
   public record OnDisk(SortedMap<String, List<Long>> versions, List<Path> passedOver) {

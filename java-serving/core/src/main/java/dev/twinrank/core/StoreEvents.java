@@ -45,12 +45,20 @@ final class StoreEvents {
     } while (seen != 0);
   }
 
+  private static void report(Throwable thrown) {
+    Thread here = Thread.currentThread();
+    try {
+      here.getUncaughtExceptionHandler().uncaughtException(here, thrown);
+    } catch (Throwable ignored) {
+      // The JVM ignores what a handler throws, too; here it would silence every event to come.
+    }
+  }
+
   private static void tell(Consumer<StoreListener> event, StoreListener listener) {
     try {
       event.accept(listener);
     } catch (Throwable e) {
-      Thread here = Thread.currentThread();
-      here.getUncaughtExceptionHandler().uncaughtException(here, e);
+      report(e);
     }
   }
 }

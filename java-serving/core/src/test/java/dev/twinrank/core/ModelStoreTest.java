@@ -117,7 +117,16 @@ class ModelStoreTest {
   void versionsAreTheDirectoriesWithNumbersAndNothingElse() throws IOException {
     Path root = Files.createDirectories(folder.resolve("listed"));
     for (String each :
-        List.of("m/9", "m/10", "m/1.attest", "m/.tmp-11", "m/02", "m/latest", "empty", ".tmp-x")) {
+        List.of(
+            "m/9",
+            "m/10",
+            "m/1.attest",
+            "m/.tmp-11",
+            "m/02",
+            "m/latest",
+            "empty",
+            ".tmp-x",
+            "lost+found/1")) {
       Files.createDirectories(root.resolve(each));
     }
     Files.writeString(root.resolve("m/10.verified.json"), "{}");
@@ -125,7 +134,9 @@ class ModelStoreTest {
     try (ModelStore store = ModelStore.open(root, StoreOptions.defaults())) {
       ModelStore.OnDisk found = store.discover();
       assertEquals(Map.of("m", List.of(9L, 10L), "empty", List.of()), found.versions());
-      assertEquals(List.of(root.resolve("m/02"), root.resolve("m/latest")), found.passedOver());
+      assertEquals(
+          List.of(root.resolve("lost+found"), root.resolve("m/02"), root.resolve("m/latest")),
+          found.passedOver());
     }
     UncheckedIOException e =
         assertThrows(
@@ -380,7 +391,11 @@ class ModelStoreTest {
         };
     Thread here = Thread.currentThread();
     Thread.UncaughtExceptionHandler before = here.getUncaughtExceptionHandler();
-    here.setUncaughtExceptionHandler((thread, e) -> uncaught.add(e));
+    here.setUncaughtExceptionHandler(
+        (thread, e) -> {
+          uncaught.add(e);
+          throw new IllegalStateException("thrown by a handler");
+        });
     StoreOptions heard =
         options().listener(throwing).listener(calling).listener(new Recorder()).build();
     try (ModelStore store = ModelStore.open(models, heard)) {
