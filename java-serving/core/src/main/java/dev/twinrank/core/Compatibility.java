@@ -10,6 +10,7 @@ import java.util.Map;
 /** Whether requests made for one version can be answered by another: the phase activation. */
 final class Compatibility {
   private static final String MANIFEST = "manifest.json#";
+  private static final String REFUSED = ", which are no refusal in version ";
   private static final String REMEDY =
       "; export a version that agrees, or, once every caller knows the new one, activate it with"
           + " Differences.ALLOW";
@@ -41,10 +42,11 @@ final class Compatibility {
    * @param schema what they send
    * @param heads what they get
    * @param score what orders the slate
+   * @param maxCandidates how many they may send at once
    */
-  record Face(Schema schema, List<Head> heads, Head score) {
+  record Face(Schema schema, List<Head> heads, Head score, int maxCandidates) {
     static Face of(Model model) {
-      return new Face(model.schema(), model.heads(), model.score());
+      return new Face(model.schema(), model.heads(), model.score(), model.maxCandidates());
     }
   }
 
@@ -55,6 +57,16 @@ final class Compatibility {
     found.differ("/heads", "the heads are ", show(before.heads()), show(after.heads()));
     found.differ(
         "/score", "the score is ", before.score().dtype().label(), after.score().dtype().label());
+    if (after.maxCandidates() < before.maxCandidates()) {
+      found.problem(
+          "/max_candidates",
+          "takes "
+              + after.maxCandidates()
+              + " candidates at most, version "
+              + from
+              + " takes "
+              + before.maxCandidates());
+    }
     return found.problems;
   }
 
@@ -79,6 +91,22 @@ final class Compatibility {
       differ(at + "/placement", now, was.placement().label(), now.placement().label());
       differ(at + "/dtype", now, was.dtype().label(), now.dtype().label());
       differ(at, now, kind(was), kind(now));
+      if (now.invalid() == Policy.ERROR && was.invalid() != Policy.ERROR) {
+        problem(at + "/invalid", "refuses invalid values of " + name(now) + REFUSED + from);
+      }
+      if (was.nonfinite() && !now.nonfinite() && now.invalid() == Policy.ERROR) {
+        problem(at + "/nonfinite", "refuses NaN and infinities in " + name(now) + REFUSED + from);
+      }
+      if (now.unseen() == Policy.ERROR && was.unseen() != Policy.ERROR) {
+        problem(at + "/unseen", "refuses unseen values of " + name(now) + REFUSED + from);
+      }
+    }
+    for (Feature was : before.features()) {
+      if (after.features().stream().noneMatch(now -> now.name().equals(was.name()))) {
+        problem(
+            "/schema/features",
+            "does not know " + name(was) + ", which requests to version " + from + " may hold");
+      }
     }
   }
 

@@ -9,9 +9,10 @@ import java.util.OptionalLong;
  * <p>Events come one at a time and in the order in which things happened, on a thread that called
  * the store or released a lease, and never while the store holds a lock: a listener may call the
  * store, and hears of the outcome after it has returned. When the calls come from one thread, all
- * its events have been told when the call returns; when they come from several, one of these tells
- * the events of all, so a slow listener delays events but nobody else's calls. What a listener
- * throws goes to the uncaught-exception handler of that thread and changes nothing.
+ * its events have been told when the call returns, but for {@link #unloaded} of a version that was
+ * leased meanwhile, which the thread that frees it tells; when they come from several, one of these
+ * tells the events of all, so a slow listener delays events but nobody else's calls. What a
+ * listener throws goes to the uncaught-exception handler of that thread and changes nothing.
  *
  * @since 0.1
  */

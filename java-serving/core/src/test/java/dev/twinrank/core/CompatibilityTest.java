@@ -60,8 +60,8 @@ class CompatibilityTest {
 
   private static List<String> differences(List<Feature> before, List<Feature> after) {
     return differences(
-        new Face(Schema.of(before), List.of(WATCHED), SCORE),
-        new Face(Schema.of(after), List.of(WATCHED), SCORE));
+        new Face(Schema.of(before), List.of(WATCHED), SCORE, 100),
+        new Face(Schema.of(after), List.of(WATCHED), SCORE, 100));
   }
 
   private static List<String> differences(Face before, Face after) {
@@ -121,17 +121,65 @@ class CompatibilityTest {
   }
 
   @Test
+  void aFeatureThatIsGoneIsOne() {
+    assertEquals(
+        List.of(
+            "manifest.json#/schema/features does not know the context feature 'age', which requests to version 7 may hold"),
+        differences(List.of(USER, AGE), List.of(USER)));
+  }
+
+  @Test
+  void refusingWhatWasAbsorbedIsOneEach() {
+    Feature before = number(true, Policy.DEFAULT, Policy.OWN_ROW);
+    assertEquals(
+        List.of(
+            "manifest.json#/schema/features/0/invalid refuses invalid values of the context feature 'price', which are no refusal in version 7",
+            "manifest.json#/schema/features/0/nonfinite refuses NaN and infinities in the context feature 'price', which are no refusal in version 7",
+            "manifest.json#/schema/features/0/unseen refuses unseen values of the context feature 'price', which are no refusal in version 7"),
+        differences(List.of(before), List.of(number(false, Policy.ERROR, Policy.ERROR))));
+    assertEquals(
+        List.of(),
+        differences(List.of(number(false, Policy.ERROR, Policy.ERROR)), List.of(before)));
+  }
+
+  private static Feature number(boolean nonfinite, Policy invalid, Policy unseen) {
+    return new Feature(
+        "price",
+        Placement.CONTEXT,
+        DType.FLOAT32,
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        nonfinite,
+        Policy.DEFAULT,
+        invalid,
+        unseen);
+  }
+
+  @Test
+  void fewerCandidatesAreOneAndMoreAreNone() {
+    Schema schema = Schema.of(List.of(USER));
+    Face hundred = new Face(schema, List.of(WATCHED), SCORE, 100);
+    Face ninety = new Face(schema, List.of(WATCHED), SCORE, 90);
+    assertEquals(
+        List.of("manifest.json#/max_candidates takes 90 candidates at most, version 7 takes 100"),
+        differences(hundred, ninety));
+    assertEquals(List.of(), differences(ninety, hundred));
+  }
+
+  @Test
   void otherHeadsInNameOrderOrTypeAreOne() {
     Schema schema = Schema.of(List.of(USER));
     Head margin = new Head("margin", DType.FLOAT64);
-    Face before = new Face(schema, List.of(WATCHED, margin), SCORE);
+    Face before = new Face(schema, List.of(WATCHED, margin), SCORE, 100);
     assertEquals(
         List.of(
             "manifest.json#/heads the heads are [margin float64, watched float32], in version 7 [watched float32, margin float64]"),
-        differences(before, new Face(schema, List.of(margin, WATCHED), SCORE)));
+        differences(before, new Face(schema, List.of(margin, WATCHED), SCORE, 100)));
     assertEquals(
         List.of("manifest.json#/score the score is float64, in version 7 float32"),
         differences(
-            before, new Face(schema, List.of(WATCHED, margin), new Head("score", DType.FLOAT64))));
+            before,
+            new Face(schema, List.of(WATCHED, margin), new Head("score", DType.FLOAT64), 100)));
   }
 }

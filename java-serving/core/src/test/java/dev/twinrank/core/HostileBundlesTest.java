@@ -99,7 +99,11 @@ class HostileBundlesTest {
     }
     Require require = Require.valueOf(Contract.text(hostile, "require").toUpperCase(Locale.ROOT));
     ModelOptions options =
-        ModelOptions.builder().require(require).signature(signature(hostile)).build();
+        ModelOptions.builder()
+            .require(require)
+            .signature(signature(hostile))
+            .warmUp(ModelOptions.WarmUp.NONE)
+            .build();
     if (hostile.get("expect") == JsonTree.NULL) {
       try (Model model = Model.open(mutator.bundle(), options)) {
         Verification verification = model.verification();

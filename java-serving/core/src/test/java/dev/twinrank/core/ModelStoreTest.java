@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.OptionalLong;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -32,7 +33,7 @@ class ModelStoreTest {
   @TempDir private static Path folder;
   private static Path models;
 
-  private final List<String> told = new ArrayList<>();
+  private final List<String> told = new CopyOnWriteArrayList<>();
 
   @BeforeAll
   static void makeVersions() throws IOException {
@@ -217,7 +218,7 @@ class ModelStoreTest {
             "unloaded 1",
             "rolledBack 3 2",
             "unloaded 3"),
-        told.subList(0, 12));
+        List.copyOf(told).subList(0, 12));
   }
 
   @Test
@@ -410,6 +411,6 @@ class ModelStoreTest {
     int at = told.indexOf("calls");
     assertEquals(
         List.of("calls", "called", "activated 1 2", "rolledBack 2 1", "unloaded 2"),
-        told.subList(at, at + 5));
+        List.copyOf(told).subList(at, at + 5));
   }
 }

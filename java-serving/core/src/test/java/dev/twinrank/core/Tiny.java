@@ -13,7 +13,10 @@ import java.util.Map;
 public final class Tiny {
   public static final String BASE = "vectors/bundles/tiny/1";
   public static final ModelOptions BY_REFERENCE =
-      ModelOptions.builder().require(Require.REFERENCE).build();
+      ModelOptions.builder()
+          .require(Require.REFERENCE)
+          .warmUp(ModelOptions.WarmUp.NONE) // tests open thousands of bundles
+          .build();
 
   /** The least that one candidate needs. */
   public static final String CANDIDATE = "{\"stock\": 1, \"quality\": 0.5, \"margin\": 2}";

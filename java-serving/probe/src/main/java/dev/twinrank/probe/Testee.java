@@ -145,7 +145,13 @@ public final class Testee implements AutoCloseable {
                     new ProtocolException(
                         Code.INVALID_HEADER, "load needs 'bundle', the directory's path"));
     Model opened =
-        Model.open(path(bundle), ModelOptions.builder().require(require(header)).build());
+        Model.open(
+            path(bundle),
+            // A parity run loads many bundles and times none of them.
+            ModelOptions.builder()
+                .require(require(header))
+                .warmUp(ModelOptions.WarmUp.NONE)
+                .build());
     close();
     model = opened;
     return Replies.loaded(opened);
