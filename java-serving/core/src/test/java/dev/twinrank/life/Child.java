@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 /**
  * A JVM that a test starts, listens to line by line, and ends. It has a folder of its own, which is
  * also its java.io.tmpdir, and a process group of its own; it ends itself when its parent is gone.
+ * What a test has put into {@code classes} in that folder comes first on its class path.
  *
  * <p>Three system properties make the same tests run elsewhere: {@code twinrank.life.java} is
  * another JVM's executable, {@code twinrank.life.classpath} goes before the class path, and {@code
@@ -77,7 +78,9 @@ final class Child implements AutoCloseable {
     command.addAll(
         List.of(
             "-cp",
-            (more.isEmpty() ? "" : more + File.pathSeparator)
+            folder.resolve("classes")
+                + File.pathSeparator
+                + (more.isEmpty() ? "" : more + File.pathSeparator)
                 + System.getProperty("java.class.path"),
             main.getName()));
     for (Object argument : arguments) {

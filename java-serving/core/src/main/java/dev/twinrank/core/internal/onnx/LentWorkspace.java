@@ -29,14 +29,24 @@ final class LentWorkspace implements Workspace {
 
   /** Ends the loan. Returns what can be lent again, or null if a run closes it, or it was ended. */
   Workspace takeBack() {
-    if (STATE.compareAndSet(this, FREE, RETURNED)) {
-      return inside;
+    while (true) {
+      switch (state) {
+        case FREE -> {
+          if (STATE.compareAndSet(this, FREE, RETURNED)) {
+            return inside;
+          }
+        }
+        case BUSY -> {
+          if (STATE.compareAndSet(this, BUSY, BUSY_AND_RETURNED)) {
+            return null;
+          }
+        }
+        default -> {
+          return null;
+        }
+      }
+      // A run has begun or ended between the two looks.
     }
-    if (!STATE.compareAndSet(this, BUSY, BUSY_AND_RETURNED)
-        && STATE.compareAndSet(this, FREE, RETURNED)) {
-      return inside; // the run has ended between the two looks
-    }
-    return null;
   }
 
   private void begin() {
