@@ -384,7 +384,7 @@ public final class ModelStore implements AutoCloseable {
     ModelVersions versions = byName.get(name);
     LoadedVersion taken = versions == null ? null : versions.take(version);
     if (taken == null) {
-      throw new NoSuchElementException(notLoaded(name, version));
+      throw refused(notLoaded(name, version));
     }
     taken.retire();
   }

@@ -19,6 +19,9 @@ interface Serving extends AutoCloseable {
   /** Loads a version and lets it serve; false if it is closed. */
   boolean swap(int version);
 
+  /** Loads a version beside the one that serves, and unloads it; false if it is closed. */
+  boolean load(int version);
+
   @Override
   void close();
 
@@ -76,6 +79,12 @@ interface Serving extends AutoCloseable {
     }
 
     @Override
+    public boolean load(int version) {
+      Model.open(Bundles.path(models, version), Tiny.BY_REFERENCE).close();
+      return true;
+    }
+
+    @Override
     public void close() {
       Model last;
       synchronized (this) {
@@ -112,6 +121,17 @@ interface Serving extends AutoCloseable {
       try {
         Mark.pass("close");
         store.activate(Bundles.NAME, version);
+        return true;
+      } catch (IllegalStateException e) {
+        return nothing(e) != null;
+      }
+    }
+
+    @Override
+    public boolean load(int version) {
+      try {
+        store.load(Bundles.NAME, version);
+        store.unload(Bundles.NAME, version);
         return true;
       } catch (IllegalStateException e) {
         return nothing(e) != null;

@@ -64,9 +64,11 @@ class ShutdownTest {
       Point point = slow ? SLOW.get(round / 10 % SLOW.size()) : POINTS.get(round % POINTS.size());
       end(round, Ending.SIGNAL, hook, point, slow, random, tally);
     }
+    assertTrue(tally.reloads > 0, "no signal came while a store activated a version");
     Size.report(
-        "%d SIGTERMs: 0 crashes, %d answers and %d loads while they ended, 0 failed",
-        SIGNALS, tally.answers, tally.loads);
+        "%d SIGTERMs, %d of them in a store's reload: 0 crashes, %d answers and %d loads while they"
+            + " ended, 0 failed",
+        SIGNALS, tally.reloads, tally.answers, tally.loads);
   }
 
   @Test
@@ -90,6 +92,7 @@ class ShutdownTest {
   private static final class Tally {
     private long answers;
     private long loads;
+    private long reloads;
   }
 
   private static void end(
@@ -114,7 +117,7 @@ class ShutdownTest {
       String last = child.lines().get(child.lines().size() - 1);
       if (hook == Hook.DRAIN) {
         assertTrue(last.startsWith("drained "), () -> what + child.story());
-        count(last.substring("drained ".length()), tally);
+        count(last.substring("drained ".length()), tally, serving.equals("store"));
       } else if (hook == Hook.CLOSE && ending != Ending.HALT) {
         assertTrue(child.lines().contains("closed"), () -> what + child.story());
       }
@@ -122,13 +125,17 @@ class ShutdownTest {
   }
 
   /** Nothing that was begun may have been lost. */
-  private static void count(String workers, Tally tally) {
+  private static void count(String workers, Tally tally, boolean store) {
     for (String worker : workers.isEmpty() ? new String[0] : workers.split(";", -1)) {
       int done = worker.lastIndexOf(' ');
       int begun = worker.lastIndexOf(' ', done - 1);
       assertEquals(worker.substring(begun + 1, done), worker.substring(done + 1), worker);
       long number = Long.parseLong(worker.substring(done + 1));
-      String what = worker.substring(0, begun);
+      int underWay = worker.lastIndexOf(' ', begun - 1);
+      String what = worker.substring(0, underWay);
+      if (store && what.equals("swap")) {
+        tally.reloads += Long.parseLong(worker.substring(underWay + 1, begun));
+      }
       if (what.equals("call") || what.equals("slow run")) {
         tally.answers += number;
       } else {

@@ -76,7 +76,7 @@ final class Victim {
     }
     work("call", () -> call(serving));
     if (slow) {
-      work("slow load", () -> Model.open(slowToLoad(models), Tiny.BY_REFERENCE).close());
+      work("slow load", () -> load(serving));
       Model model = Model.open(Bundles.path(models, Bundles.SLOW_TO_RUN), Tiny.BY_REFERENCE);
       work("slow run", () -> model.rank(model.parse(Bundles.request())));
       return;
@@ -89,8 +89,10 @@ final class Victim {
     work("damage", () -> refuse(models, Bundles.DAMAGED, ErrorCode.DIGEST_MISMATCH));
   }
 
-  private static Path slowToLoad(Path models) {
-    return Bundles.path(models, Bundles.SLOW_TO_LOAD);
+  private static void load(Serving serving) {
+    if (!serving.load(Bundles.SLOW_TO_LOAD) && !closing) {
+      throw new IllegalStateException("there was no load, and nobody closed");
+    }
   }
 
   private static void work(String what, Worker.Step step) {
@@ -156,6 +158,7 @@ final class Victim {
 
   private static void drain() {
     try {
+      WORKERS.forEach(Worker::look);
       for (Worker worker : WORKERS) {
         worker.awaitAnother();
       }

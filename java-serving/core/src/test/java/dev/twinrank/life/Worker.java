@@ -12,6 +12,7 @@ final class Worker {
   private final Thread thread;
   private long begun;
   private long done;
+  private long underWay;
   private boolean stopping;
   private boolean ended;
 
@@ -74,8 +75,13 @@ final class Worker {
     thread.join();
   }
 
-  /** Returns what it did, how often it began, and how often it was done. */
+  /** Remembers whether it is doing something now. */
+  synchronized void look() {
+    underWay = begun - done;
+  }
+
+  /** Returns what it did, how often it was in it at the look, began it, and was done. */
   synchronized String count() {
-    return what + " " + begun + " " + done;
+    return what + " " + underWay + " " + begun + " " + done;
   }
 }
