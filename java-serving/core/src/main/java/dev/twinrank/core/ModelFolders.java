@@ -105,6 +105,10 @@ final class ModelFolders {
 
   private static UncheckedIOException unreadable(Path directory, IOException e) {
     return new UncheckedIOException(
-        directory + ": is no directory that can be read (" + e + ")", e);
+        directory
+            + ": is no directory that can be read; a store takes the one above <name>/<version> ("
+            + e
+            + ")",
+        e);
   }
 }

@@ -427,7 +427,8 @@ public final class ModelStore implements AutoCloseable {
     return "no version of "
         + Quote.of(name)
         + " is active; active: "
-        + listed(entries(), entry -> entry.state() == State.ACTIVE);
+        + listed(entries(), entry -> entry.state() == State.ACTIVE)
+        + "; activate one first";
   }
 
   private String notLoaded(String name, long version) {
@@ -436,7 +437,8 @@ public final class ModelStore implements AutoCloseable {
         + " of "
         + Quote.of(name)
         + " is not loaded; of that name: "
-        + listed(entries(), entry -> entry.name().equals(name) && entry.state() != State.RETIRED);
+        + listed(entries(), entry -> entry.name().equals(name) && entry.state() != State.RETIRED)
+        + "; load it first";
   }
 
   private static String listed(List<Entry> entries, Predicate<Entry> which) {

@@ -109,7 +109,8 @@ class ModelStoreTest {
       assertEquals(List.of(), store.entries());
       NoSuchElementException e =
           assertThrows(NoSuchElementException.class, () -> store.acquire(NAME));
-      assertEquals("no version of 'tiny' is active; active: none", e.getMessage());
+      assertEquals(
+          "no version of 'tiny' is active; active: none; activate one first", e.getMessage());
       assertEquals(List.of(1L, 2L, 3L, 4L, 5L), store.discover().versions().get(NAME));
     }
   }
@@ -182,7 +183,8 @@ class ModelStoreTest {
       NoSuchElementException e =
           assertThrows(NoSuchElementException.class, () -> store.acquire(NAME, 3));
       assertEquals(
-          "version 3 of 'tiny' is not loaded; of that name: tiny/1, tiny/2", e.getMessage());
+          "version 3 of 'tiny' is not loaded; of that name: tiny/1, tiny/2; load it first",
+          e.getMessage());
     }
   }
 

@@ -76,7 +76,10 @@ final class BundleFiles {
       if (tree.folders().contains(path)) {
         found.add(ErrorCode.NOT_A_REGULAR_FILE, path, "is a directory");
       } else if (!tree.files().contains(path)) {
-        found.add(ErrorCode.FILE_MISSING, path, "is in the manifest only; fetch the bundle again");
+        found.add(
+            ErrorCode.FILE_MISSING,
+            path,
+            "does not exist, but the manifest lists it; fetch the bundle again");
       }
     }
     for (String path : tree.files()) {

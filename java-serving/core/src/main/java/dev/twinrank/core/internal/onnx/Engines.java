@@ -25,6 +25,7 @@ public final class Engines {
   public static final String PROPERTY = "twinrank.engine";
 
   static final String AUTO = "auto";
+  private static final String FFM = "ffm";
 
   // A class path can name any number of engines; a loader that fails forever names none.
   private static final int FAILURES = 16;
@@ -167,6 +168,9 @@ public final class Engines {
             + wanted
             + "'; this process can say "
             + names
-            + failures);
+            + failures
+            + (wanted.equals(FFM) && broken.isEmpty()
+                ? "; put the artifact dev.twinrank:twinrank-ffm on its path"
+                : ""));
   }
 }

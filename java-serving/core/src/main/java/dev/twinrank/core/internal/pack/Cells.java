@@ -257,7 +257,9 @@ final class Cells {
 
   private static IllegalArgumentException twice(Slot slot) {
     return new IllegalArgumentException(
-        "feature '" + slot.feature().name() + "' was given a value before");
+        "feature '"
+            + slot.feature().name()
+            + "' was given a value before; set it once, reset(n) starts the next request");
   }
 
   private static void zero(ByteBuffer memory, int from, int to) {

@@ -92,6 +92,16 @@ class EnginesTest {
   }
 
   @Test
+  void anEngineWhoseArtifactIsAbsentIsAnsweredWithTheArtifact() {
+    IllegalStateException e =
+        assertThrows(IllegalStateException.class, () -> choose("ffm", FAST, PLAIN));
+    assertEquals(
+        "the system property twinrank.engine is 'ffm'; this process can say fast, plain, auto; "
+            + "put the artifact dev.twinrank:twinrank-ffm on its path",
+        e.getMessage());
+  }
+
+  @Test
   void providersThatThisJvmCannotLoadAreReportedAndTheRestIsUsed() throws IOException {
     // The first eight bytes of a class file name its release; the JVM reads no further.
     byte[] newer = {
