@@ -85,7 +85,10 @@ public final class Model implements AutoCloseable {
           new Model(opened.bundle(), version, journal.passed(verification), List.of());
       opened
           .rehearsal()
-          .run(options.warmUp(), request -> rehearsing.rank(rehearsing.parse(request)).scores());
+          .run(
+              options.warmUp(),
+              request -> rehearsing.rank(rehearsing.parse(request)).scores(),
+              new SlateRehearsal(rehearsing)::of);
     } catch (RuntimeException | Error e) {
       opened.bundle().session().close();
       throw e;

@@ -87,7 +87,8 @@ public record ModelOptions(
    * <p>Goldens of few candidates go first, so that a limit cuts off the large ones, which the proof
    * has scored once anyway.
    *
-   * @param rounds how often every golden is scored, at most; 0 for no warm-up
+   * @param rounds how often every golden is scored from JSON, at most, and, from the second time
+   *     on, as a {@link Slate} where it can be one; 0 for no warm-up
    * @param limit after which no further request is begun
    * @since 0.1
    */

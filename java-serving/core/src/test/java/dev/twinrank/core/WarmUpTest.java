@@ -12,10 +12,12 @@ import dev.twinrank.core.internal.bundle.OpenedBundle;
 import dev.twinrank.core.internal.bundle.Opening;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 
 class WarmUpTest {
@@ -46,11 +48,76 @@ class WarmUpTest {
                 assertTrue(scores.candidates() >= largest[0]);
                 largest[0] = scores.candidates();
                 return scores;
-              });
+              },
+              request -> Optional.empty());
       assertEquals(16, largest[0]);
       // Two goldens may store the same request.
       assertEquals(3 * Tiny.requests().size(), sent.values().stream().mapToInt(n -> n).sum());
       assertTrue(sent.values().stream().allMatch(n -> n % 3 == 0));
+    } finally {
+      opening.bundle().session().close();
+    }
+  }
+
+  @Test
+  void sendsEverySoundGoldenThatASlateCanHoldAsASlateToo() {
+    int[] sent = {0};
+    int[] unfit = {0};
+    List<ScoringListener.Event> heard = new ArrayList<>();
+    ModelOptions options =
+        ModelOptions.builder()
+            .require(Require.REFERENCE)
+            .warmUp(WarmUp.NONE)
+            .listener(heard::add)
+            .build();
+    Opening opening = opening();
+    try (Model model = Model.open(Tiny.path(), options)) {
+      SlateRehearsal rehearsal = new SlateRehearsal(model);
+      opening
+          .rehearsal()
+          .run(
+              new WarmUp(3, LONG),
+              request -> model.rank(model.parse(request)).scores(),
+              request -> {
+                Optional<Supplier<Scores>> way = rehearsal.of(request);
+                unfit[0] += way.isEmpty() ? 1 : 0;
+                return way.map(
+                    supplier ->
+                        () -> {
+                          sent[0]++;
+                          return supplier.get();
+                        });
+              });
+    } finally {
+      opening.bundle().session().close();
+    }
+    long sound = Tiny.rankings().stream().filter(golden -> !golden.containsKey("error")).count();
+    // The first round of each golden is JSON alone; values of a wrong type fit no slate.
+    assertEquals(2 * (sound - unfit[0]), sent[0]);
+    assertTrue(sent[0] > 0 && unfit[0] < sound, sent[0] + " sent, " + unfit[0] + " unfit");
+    assertTrue(heard.stream().anyMatch(event -> event.keysNanos() >= 0), "no column of strings");
+  }
+
+  @Test
+  void anotherAnswerToASlateRefusesTheBundleToo() {
+    byte[] other = Tiny.utf8(Tiny.requests().get(1).replace("0.1", "0.2"));
+    Opening opening = opening();
+    try (Model model = Tiny.open()) {
+      BundleException refusal =
+          assertThrows(
+              BundleException.class,
+              () ->
+                  opening
+                      .rehearsal()
+                      .run(
+                          new WarmUp(2, LONG),
+                          request -> model.score(model.parse(request)),
+                          request ->
+                              model.parse(request).candidates() == 16
+                                  ? Optional.of(() -> model.score(model.parse(other)))
+                                  : Optional.empty()));
+      assertEquals(ErrorCode.GOLDEN_MISMATCH, refusal.code());
+      assertEquals("goldens/rankings.jsonl:2", refusal.problems().get(0).path());
     } finally {
       opening.bundle().session().close();
     }
@@ -65,7 +132,8 @@ class WarmUpTest {
             new WarmUp(3, Duration.ZERO),
             request -> {
               throw new AssertionError("sent");
-            });
+            },
+            request -> Optional.empty());
     opening.bundle().session().close();
   }
 
@@ -86,7 +154,8 @@ class WarmUpTest {
                             RankRequest sound = model.parse(request);
                             return model.score(
                                 sound.candidates() == 16 ? model.parse(other) : sound);
-                          }));
+                          },
+                          request -> Optional.empty()));
       assertEquals(ErrorCode.GOLDEN_MISMATCH, refusal.code());
       assertEquals("goldens/rankings.jsonl:2", refusal.problems().get(0).path());
       BundleException accepted =
@@ -97,7 +166,8 @@ class WarmUpTest {
                       .rehearsal()
                       .run(
                           new WarmUp(1, LONG),
-                          request -> model.score(model.parse(Tiny.request(0)))));
+                          request -> model.score(model.parse(Tiny.request(0))),
+                          request -> Optional.empty()));
       String message = accepted.getMessage();
       assertTrue(message.contains("in the warm-up: it was accepted; expected "), message);
     } finally {

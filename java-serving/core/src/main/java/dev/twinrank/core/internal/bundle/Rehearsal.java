@@ -7,13 +7,15 @@ import dev.twinrank.core.Scores;
 import dev.twinrank.core.ScoringException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
-/** Sends the goldens' requests the way that callers' requests go, before there are callers. */
+/** Sends the goldens' requests the ways that callers' requests go, before there are callers. */
 public final class Rehearsal {
   private final Path root;
   private final List<Golden> goldens;
@@ -34,10 +36,14 @@ public final class Rehearsal {
    * well as the large ones, and the limit then cuts off what is slow.
    *
    * @param caller scores a request as callers do
+   * @param slates returns what scores a sound request as a slate, if it can be one
    * @throws dev.twinrank.core.BundleException {@code golden_mismatch} for the first golden that
    *     gave another answer
    */
-  public void run(WarmUp warmUp, Function<byte[], Scores> caller) {
+  public void run(
+      WarmUp warmUp,
+      Function<byte[], Scores> caller,
+      Function<byte[], Optional<Supplier<Scores>>> slates) {
     if (warmUp.rounds() == 0) {
       return;
     }
@@ -51,29 +57,43 @@ public final class Rehearsal {
     long begin = System.nanoTime();
     long limit = nanos(warmUp);
     Findings found = new Findings(root);
-    for (int golden : order) {
-      String line = Proof.line(golden);
-      for (int i = 0; i < warmUp.rounds() && System.nanoTime() - begin < limit; i++) {
-        Optional<String> detail;
-        try {
-          detail = answer(golden, caller).detail();
-        } catch (ScoringException e) {
-          throw found.shortage(line, e);
+    for (int index : order) {
+      Golden golden = goldens.get(index);
+      List<Supplier<Scores>> ways = new ArrayList<>(List.of(() -> caller.apply(golden.request)));
+      try {
+        for (int i = 0; i < warmUp.rounds() && System.nanoTime() - begin < limit; i++) {
+          for (Supplier<Scores> way : ways) {
+            if (System.nanoTime() - begin < limit) {
+              require(found, index, answer(index, way));
+            }
+          }
+          if (i == 0 && golden.error == null && System.nanoTime() - begin < limit) {
+            // The first round has shown that the request is sound.
+            slates.apply(golden.request).ifPresent(ways::add);
+          }
         }
-        if (detail.isPresent()) {
-          throw found.fatal(
-              ErrorCode.GOLDEN_MISMATCH, line, "in the warm-up: it " + detail.get(), null);
-        }
+      } catch (ScoringException e) {
+        throw found.shortage(Proof.line(index), e);
       }
     }
     journal.end();
   }
 
-  private Outcome answer(int index, Function<byte[], Scores> caller) {
+  private static void require(Findings found, int index, Outcome outcome) {
+    if (outcome.detail().isPresent()) {
+      throw found.fatal(
+          ErrorCode.GOLDEN_MISMATCH,
+          Proof.line(index),
+          "in the warm-up: it " + outcome.detail().get(),
+          null);
+    }
+  }
+
+  private Outcome answer(int index, Supplier<Scores> way) {
     Golden golden = goldens.get(index);
     Scores scores;
     try {
-      scores = caller.apply(golden.request);
+      scores = way.get();
     } catch (ScoringException e) {
       return Replay.refused(golden, e);
     }
