@@ -119,9 +119,13 @@ final class PrivateFolder {
           || !Files.getOwner(folder, LinkOption.NOFOLLOW_LINKS).equals(user)) {
         return;
       }
+      Path owner = folder.resolve(LOCK);
+      if (Files.exists(owner, LinkOption.NOFOLLOW_LINKS)
+          && !Files.isRegularFile(owner, LinkOption.NOFOLLOW_LINKS)) {
+        return; // nothing that this class makes; opening a pipe would wait for its other end
+      }
       try (FileChannel lock =
-          FileChannel.open(
-              folder.resolve(LOCK), StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
+          FileChannel.open(owner, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
         FileLock free = lock.tryLock();
         if (free != null) {
           remove(folder, lock);

@@ -14,6 +14,7 @@ import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
@@ -86,6 +87,18 @@ class PrivateFolderTest {
     Files.createSymbolicLink(parent.resolve(OF_ANOTHER_PROCESS + "link"), target);
     PrivateFolder.create(parent).remove();
     assertTrue(Files.exists(target.resolve("precious")));
+  }
+
+  /** A pipe has no lock to take, and opening one waits for whoever reads it: for ever. */
+  @Test
+  @Timeout(60)
+  @DisabledOnOs(value = OS.WINDOWS, disabledReason = "there are no named pipes in folders")
+  void aPipeInPlaceOfTheLockHoldsNobodyUp() throws Exception {
+    Path folder = Files.createDirectory(parent.resolve(OF_ANOTHER_PROCESS + "pipe"));
+    Path pipe = folder.resolve(PrivateFolder.LOCK);
+    assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+    PrivateFolder.create(parent).remove();
+    assertTrue(Files.exists(pipe));
   }
 
   @Test
