@@ -285,4 +285,11 @@ class CancellationTest {
     scores.scores().get(bytes);
     return bytes;
   }
+
+  @Test
+  void aRunDoesNotStartWhenTheDeadlineHasPassedSinceTheCallBegan() {
+    Cancellation.Run run = Cancellation.after(Duration.ZERO).run();
+    assertFalse(run.attach(() -> {}));
+    assertEquals(ErrorCode.DEADLINE_EXCEEDED, run.reason());
+  }
 }

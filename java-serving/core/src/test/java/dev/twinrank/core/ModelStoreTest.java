@@ -415,4 +415,15 @@ class ModelStoreTest {
         List.of("calls", "called", "activated 1 2", "rolledBack 2 1", "unloaded 2"),
         List.copyOf(told).subList(at, at + 5));
   }
+
+  @Test
+  void whatWasUnloadedIsNotRolledBackTo() {
+    try (ModelStore store = open()) {
+      store.activate(NAME, 1);
+      store.activate(NAME, 2);
+      store.unload(NAME, 1);
+      assertThrows(IllegalStateException.class, () -> store.rollback(NAME));
+      assertEquals(2, answer(store));
+    }
+  }
 }
