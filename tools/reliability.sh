@@ -7,7 +7,7 @@ size=${1:-full}
 case $size in ci | full) ;; *) echo "reliability.sh: ci or full, not '$size'" >&2 && exit 2 ;; esac
 options=(-Dtwinrank.life="$size")
 [ -z "${TWINRANK_JAVA:-}" ] || options+=(-Dtwinrank.life.java="$TWINRANK_JAVA")
-[ -z "${TWINRANK_ENGINE:-}" ] || options+=(-Dtwinrank.engine="$TWINRANK_ENGINE" -Dtwinrank.life.classpath="${TWINRANK_ENGINE_CLASSPATH:?the jar of the engine}")
+[ -z "${TWINRANK_ENGINE:-}" ] || options+=(-Dtwinrank.life.engine="$TWINRANK_ENGINE" -Dtwinrank.life.classpath="${TWINRANK_ENGINE_CLASSPATH:?the jar of the engine}")
 status=0
 tools/maven.sh -pl core test -Dtest='dev.twinrank.life.*Test' -DargLine="${options[*]}" || status=$?
 grep -o 'reliability: .*' build/log/maven.log || true

@@ -34,7 +34,7 @@ class BooksTest {
     List<String> options =
         List.of(
             "-Xmx256m",
-            "-D" + CountingEngine.COUNTED + "=" + System.getProperty("twinrank.engine", "jni"),
+            "-D" + CountingEngine.COUNTED + "=" + (Child.ENGINE.isEmpty() ? "jni" : Child.ENGINE),
             "-Dtwinrank.engine=" + CountingEngine.NAME);
     try (Child child = Child.start(folder, options, Bookkeeper.class, models, ROUNDS)) {
       int code = child.end();

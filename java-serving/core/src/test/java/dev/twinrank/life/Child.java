@@ -20,7 +20,8 @@ import java.util.stream.Stream;
  *
  * <p>Three system properties make the same tests run elsewhere: {@code twinrank.life.java} is
  * another JVM's executable, {@code twinrank.life.classpath} goes before the class path, and {@code
- * twinrank.engine} is handed on.
+ * twinrank.life.engine} is the engine of the child; the parent, which makes the bundles, has its
+ * own.
  */
 final class Child implements AutoCloseable {
   static final int TERMINATED = 128 + 15;
@@ -29,7 +30,7 @@ final class Child implements AutoCloseable {
   /** A child that has not ended by then hangs. */
   private static final long LIMIT_SECONDS = Size.of(120, 600, 3600);
 
-  private static final String ENGINE = System.getProperty("twinrank.engine", "");
+  static final String ENGINE = System.getProperty("twinrank.life.engine", "");
   private static final String END = "\u0000end of output";
 
   private final Process process;
