@@ -67,7 +67,7 @@ final class LoadedVersion {
 
   /** Closes the model of a version that nobody could acquire yet. */
   void discard() {
-    model.close();
+    model.release();
   }
 
   /**
@@ -103,7 +103,7 @@ final class LoadedVersion {
 
   private void close() {
     try {
-      model.close();
+      model.release();
     } finally {
       afterwards.accept(this);
     }

@@ -27,12 +27,15 @@ public final class Model implements AutoCloseable {
   private final VerificationReport opening;
   private final Observation observation;
   private final Scoring scoring;
+  private final boolean stored;
 
   private Model(
       OpenedBundle bundle,
       OptionalLong version,
       VerificationReport opening,
-      List<ScoringListener> listeners) {
+      List<ScoringListener> listeners,
+      boolean stored) {
+    this.stored = stored;
     this.bundle = bundle;
     this.version = version;
     this.opening = opening;
@@ -67,7 +70,7 @@ public final class Model implements AutoCloseable {
     return open(bundle, options, Optional.empty());
   }
 
-  /** Opens a bundle whose manifest must have a certain name, if one is given. */
+  /** Opens a bundle for a store, whose manifest must have that name, if one is given. */
   static Model open(Path bundle, ModelOptions options, Optional<String> name) {
     return open(bundle, options, name, new Journal(bundle));
   }
@@ -82,7 +85,7 @@ public final class Model implements AutoCloseable {
     try {
       // A model of its own, so that neither statistics nor listeners take goldens for callers.
       Model rehearsing =
-          new Model(opened.bundle(), version, journal.passed(verification), List.of());
+          new Model(opened.bundle(), version, journal.passed(verification), List.of(), true);
       opened
           .rehearsal()
           .run(
@@ -93,7 +96,12 @@ public final class Model implements AutoCloseable {
       opened.bundle().session().close();
       throw e;
     }
-    return new Model(opened.bundle(), version, journal.passed(verification), options.listeners());
+    return new Model(
+        opened.bundle(),
+        version,
+        journal.passed(verification),
+        options.listeners(),
+        name.isPresent());
   }
 
   /**
@@ -347,9 +355,24 @@ public final class Model implements AutoCloseable {
     return observation.snapshot();
   }
 
-  /** Waits for running calls, then releases native memory. Idempotent. */
+  /**
+   * Waits for running calls, then releases native memory. Idempotent.
+   *
+   * @throws IllegalStateException if this model belongs to a {@link ModelStore}: others score with
+   *     it, so its lease is closed instead
+   */
   @Override
   public void close() {
+    if (stored) {
+      throw new IllegalStateException(
+          "this model belongs to a store, and others score with it; close the lease, and the store"
+              + " closes the model when nobody needs it");
+    }
+    release();
+  }
+
+  /** Closes a model that a store holds. */
+  void release() {
     bundle.session().close();
   }
 }

@@ -224,6 +224,19 @@ class ModelStoreTest {
   }
 
   @Test
+  void aModelOfAStoreIsNotClosedByWhoeverLeasesIt() {
+    try (ModelStore store = ModelStore.open(models, options().build())) {
+      store.activate(NAME, 1);
+      try (Lease lease = store.acquire(NAME)) {
+        IllegalStateException e =
+            assertThrows(IllegalStateException.class, () -> lease.model().close());
+        assertTrue(e.getMessage().contains("close the lease"), e.getMessage());
+      }
+      assertEquals(1, answer(store));
+    }
+  }
+
+  @Test
   void aRollbackReadsNoFile() throws IOException {
     Path root = Files.createDirectories(folder.resolve("gone/models"));
     Versions.make(root, 1);
