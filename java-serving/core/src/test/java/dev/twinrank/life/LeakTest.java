@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @EnabledOnOs(value = OS.LINUX, disabledReason = "measures by /proc")
 class LeakTest {
-  private static final int RELOADS = Size.of(120, 300, 1000);
+  private static final int RELOADS = Size.of(60, 200, 1000);
   private static final int ROUNDS = Integer.getInteger("twinrank.life.leak.rounds", 1);
 
   /** The JVM itself and the allocator grow at first. */
