@@ -56,7 +56,7 @@ class KillTest {
       if (start) {
         try (Child next = victim(home, models, "call/20")) {
           next.await("now");
-          assertEquals(List.of(), next.leftovers(), next::story);
+          assertEquals(List.of(), withoutTheBindings(next), next::story);
           next.kill();
           assertEquals(Child.KILLED, next.end(), next::story);
         }
@@ -65,6 +65,17 @@ class KillTest {
     Size.report(
         "%d kills: 0 files left of a run, %d starts left files and the next start removed them",
         KILLS, duringStart);
+  }
+
+  /**
+   * Returns what lies there but for empty folders of the binding: it makes one while its class is
+   * initialised, and one that belongs to a process which was killed in that moment looks like one
+   * of a process that is starting, so that nobody may remove it.
+   */
+  private static List<String> withoutTheBindings(Child child) throws IOException {
+    return child.leftovers().stream()
+        .filter(name -> !name.matches("onnxruntime-java[0-9]+"))
+        .toList();
   }
 
   private static Child victim(Path home, Path models, String mark) throws IOException {
