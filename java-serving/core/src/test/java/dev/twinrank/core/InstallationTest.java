@@ -15,8 +15,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -52,9 +50,7 @@ class InstallationTest {
 
   /** Waits until a second change of the weights would show in their times. */
   private void settle() throws IOException, InterruptedException {
-    FileTime changed = (FileTime) Files.getAttribute(data, "unix:ctime", LinkOption.NOFOLLOW_LINKS);
-    Duration left = Duration.between(Instant.now(), changed.toInstant().plusMillis(2100));
-    TimeUnit.MILLISECONDS.sleep(Math.max(0, left.toMillis()));
+    Settled.await(data);
   }
 
   private Installation open(InstallationPolicy policy) {

@@ -9,6 +9,7 @@ import dev.twinrank.core.Model;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.ModelOptions.InstallationPolicy;
 import dev.twinrank.core.Mutator;
+import dev.twinrank.core.Settled;
 import dev.twinrank.core.Tiny;
 import dev.twinrank.core.Verification.Installation;
 import dev.twinrank.life.Victim.Ending;
@@ -86,6 +87,7 @@ class KillTest {
   @Test
   void recordOfAnInstallationIsWholeOrNotThereAndTheNextOpeningIsRight() throws Exception {
     Path bundle = external();
+    Settled.await(bundle.resolve("model.onnx.data"));
     Path record = bundle.resolveSibling("1.verified.json");
     Random random = new Random(10);
     int whole = 0;
