@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     # The catalogue of routes is read for --help too, which needs no runtime.
-    from twinrank.export.bundle import SignaturePolicy
+    from twinrank.export.bundle import SessionSettings, SignaturePolicy
 
 Array = npt.NDArray[Any]
 """A numpy array whose dtype the bundle declares: float32 or float64 for outputs, int64 too for blocks."""
@@ -82,6 +82,21 @@ class RouteError:
         return f"{self.code}({', '.join(parts)})" if parts else self.code
 
 
+@dataclass(frozen=True)
+class Scored:
+    """One request's answer in a batch.
+
+    Attributes:
+        answer: scores, or the refusal.
+        packed: XXH3-64 (seed 0) of the packed blocks' bytes, one block after another in packing order, as an unsigned
+            number; None where the route does not show its packing, or refused the request. Names, dtypes and shapes
+            of blocks follow from the manifest and n, so equal digests mean equal tensors.
+    """
+
+    answer: RouteScores | RouteError
+    packed: int | None = None
+
+
 class RouteFailedError(Exception):
     """A route gave no answer at all: never green, and never the end of the suite.
 
@@ -122,6 +137,31 @@ class Scorer(Protocol):
                 after that.
         """
 
+    def score_batch(self, raws: Sequence[bytes]) -> Sequence[Scored]:
+        """Score several raw requests at once; the answers are in the requests' order, one each.
+
+        Raises:
+            RouteFailedError: as `score`; no answer of the batch is known then.
+        """
+
+    def run_graph(
+        self, model: Path, settings: SessionSettings, taps: Sequence[str], blocks: Mapping[str, Array]
+    ) -> Mapping[str, Array] | None:
+        """Run an ONNX file in the route's own runtime, with intermediate values as further outputs.
+
+        Args:
+            model: an ONNX file, which need not be a bundle's; external data lie beside it.
+            settings: the session options.
+            taps: names of values of the graph to return beside its outputs.
+            blocks: the graph's inputs by name.
+
+        Returns:
+            The graph's outputs and the taps by name, bits untouched; None where the route cannot run a graph.
+
+        Raises:
+            RouteFailedError: if the testee crashed or hung, or its runtime refuses the graph (`refused`).
+        """
+
     def __enter__(self) -> Self:
         """Return the scorer itself."""
 
@@ -129,6 +169,47 @@ class Scorer(Protocol):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Release processes, sockets and sessions of this scorer; never raises for a testee that is already gone."""
+
+
+class ScorerBase:
+    """What a scorer does where its route has nothing better: one request after another, and no graphs."""
+
+    def pack(self, raw: bytes) -> Mapping[str, Array] | RouteError | None:
+        """Return None: this route does not show its tensors."""
+        del raw
+        return None
+
+    def score(self, raw: bytes) -> RouteScores | RouteError:
+        """Score one raw request; see `Scorer.score`."""
+        raise NotImplementedError
+
+    def score_batch(self, raws: Sequence[bytes]) -> Sequence[Scored]:
+        """Score one request after another; see `Scorer.score_batch`."""
+        return [self._scored(raw) for raw in raws]
+
+    def run_graph(
+        self, model: Path, settings: SessionSettings, taps: Sequence[str], blocks: Mapping[str, Array]
+    ) -> Mapping[str, Array] | None:
+        """Return None: this route runs no graph but its bundle's."""
+        del model, settings, taps, blocks
+        return None
+
+    def _scored(self, raw: bytes) -> Scored:
+        answer = self.score(raw)
+        if isinstance(answer, RouteError):
+            return Scored(answer)
+        blocks = self.pack(raw)
+        return Scored(answer, None if blocks is None or isinstance(blocks, RouteError) else packed_digest(blocks))
+
+
+def packed_digest(blocks: Mapping[str, Array]) -> int:
+    """Return XXH3-64 (seed 0) of the blocks' bytes, row-major little-endian, one block after another."""
+    import xxhash
+
+    digest = xxhash.xxh3_64()
+    for block in blocks.values():
+        digest.update(np.ascontiguousarray(block).astype(block.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.intdigest()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,17 @@ from typing import Any, NoReturn, Protocol, Self
 import numpy as np
 
 from twinrank.bridge import _frames
-from twinrank.bridge._scorer import SCORE, Array, Facts, Reason, RouteError, RouteFailedError, RouteOptions, RouteScores
+from twinrank.bridge._scorer import (
+    SCORE,
+    Array,
+    Facts,
+    Reason,
+    RouteError,
+    RouteFailedError,
+    RouteOptions,
+    RouteScores,
+    ScorerBase,
+)
 
 PROTOCOL = 1
 
@@ -37,7 +47,7 @@ class Transport(Protocol):
         """End the connection, and the testee if this transport started it; idempotent, never raises."""
 
 
-class FrameScorer:
+class FrameScorer(ScorerBase):
     """One bundle, loaded by a testee that speaks the probe protocol. Not thread-safe."""
 
     def __init__(self, route: str, transport: Transport, bundle: Path, options: RouteOptions) -> None:

@@ -29,6 +29,7 @@ from twinrank.bridge._scorer import (
     RouteOptions,
     RouteScores,
     Scorer,
+    ScorerBase,
 )
 from twinrank.export.bundle import read_manifest
 from twinrank.training.schema import SCORING_CODES
@@ -82,7 +83,7 @@ def _not_ready(child: Child, start_timeout: float) -> NoReturn:
     raise RouteFailedError(_NAME, reason, detail, child.last_words())
 
 
-class _Service:
+class _Service(ScorerBase):
     """One model of a running service as a scorer."""
 
     def __init__(self, base_url: str, model: str, options: RouteOptions, stack: ExitStack) -> None:

@@ -11,14 +11,24 @@ from typing import Self
 
 import numpy as np
 
-from twinrank.bridge._scorer import SCORE, Array, Facts, Route, RouteError, RouteOptions, RouteScores, Scorer
+from twinrank.bridge._scorer import (
+    SCORE,
+    Array,
+    Facts,
+    Route,
+    RouteError,
+    RouteOptions,
+    RouteScores,
+    Scorer,
+    ScorerBase,
+)
 from twinrank.export.bundle import Bundle, SignaturePolicy, host_class, open_bundle
 from twinrank.training.schema import ScoringError
 
 __all__ = ["ROUTE"]
 
 
-class _Reader:
+class _Reader(ScorerBase):
     """The Python reader as a scorer."""
 
     def __init__(self, bundle: Bundle) -> None:

@@ -27,6 +27,7 @@ from twinrank.bridge._scorer import (
     RouteOptions,
     RouteScores,
     Scorer,
+    ScorerBase,
 )
 from twinrank.export.bundle import order_of
 from twinrank.training.schema import Packing, ScoringError, pack, read_request
@@ -39,7 +40,7 @@ __all__ = ["ROUTE"]
 _NAME = "torch"
 
 
-class _Module:
+class _Module(ScorerBase):
     """A trained run as a scorer: request, packing, front half, module.
 
     Args:
