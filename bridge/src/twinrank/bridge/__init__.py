@@ -1,17 +1,43 @@
 """Room 4: every way to get a bundle's scores, and the word "equal" between them.
 
 Here is what a route is made of; `twinrank.bridge.routes` lists the routes, `twinrank.bridge.cli` is the command line.
-Importing this package loads neither torch nor a JVM nor a plotting library.
+Importing this package loads neither numpy nor torch, no JVM and no plotting library: every pytest run of an
+environment that has it does so, because the pytest plugin is found by its entry point.
 """
 
-from twinrank.bridge._scorer import (
-    Facts,
-    Route,
-    RouteError,
-    RouteFailedError,
-    RouteOptions,
-    RouteScores,
-    Scorer,
-)
+from __future__ import annotations
 
-__all__ = ["Facts", "Route", "RouteError", "RouteFailedError", "RouteOptions", "RouteScores", "Scorer"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twinrank.bridge._scorer import (
+        Facts,
+        Route,
+        RouteError,
+        RouteFailedError,
+        RouteOptions,
+        RouteScores,
+        Scored,
+        Scorer,
+        ScorerBase,
+    )
+
+__all__ = [
+    "Facts",
+    "Route",
+    "RouteError",
+    "RouteFailedError",
+    "RouteOptions",
+    "RouteScores",
+    "Scored",
+    "Scorer",
+    "ScorerBase",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what a route is made of when somebody asks for it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("twinrank.bridge._scorer"), name)
