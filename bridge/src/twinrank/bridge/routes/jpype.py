@@ -15,9 +15,9 @@ from twinrank.bridge import _frames
 from twinrank.bridge._deadline import DeadlineError, Worker
 from twinrank.bridge._java import JavaMissingError, find_jar, find_java
 from twinrank.bridge._scorer import Route, RouteFailedError, RouteOptions, Scorer
-from twinrank.bridge._testee import FrameScorer
+from twinrank.bridge._testee import FrameScorer, Transport
 
-__all__ = ["ROUTE"]
+__all__ = ["ROUTE", "transport"]
 
 _NAME = "jpype"
 _TESTEE = "dev.twinrank.probe.Testee"
@@ -77,16 +77,24 @@ class _InProcess:
         self._worker.close()
 
 
-def _open(bundle: Path, options: RouteOptions) -> Scorer:
+def transport() -> Transport:
+    """Return a Testee in this process's JVM, which is started if it does not run.
+
+    Raises:
+        RouteFailedError: if Java, the jar or JPype is missing, or the JVM does not start.
+    """
     try:
-        transport = _InProcess()
+        return _InProcess()
     except JavaMissingError as error:
         raise RouteFailedError(_NAME, "unavailable", str(error)) from error
     except ImportError as error:
         raise RouteFailedError(_NAME, "unavailable", f"{error}: install twinrank[bridge]") from error
     except OSError as error:
         raise RouteFailedError(_NAME, "unavailable", f"the JVM did not start: {error}") from error
-    return FrameScorer(_NAME, transport, bundle, options)
+
+
+def _open(bundle: Path, options: RouteOptions) -> Scorer:
+    return FrameScorer(_NAME, transport(), bundle, options)
 
 
 ROUTE = Route(name=_NAME, summary="Java inside this Python process, through JPype", level="bits", open=_open)

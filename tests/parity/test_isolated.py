@@ -1,0 +1,41 @@
+"""The in-process JVM in a child: what a pytest run asks instead of starting a JVM beside its faulthandler."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from twinrank.bridge import RouteFailedError, RouteOptions
+from twinrank.bridge._cases import collect
+from twinrank.bridge._isolated import isolated
+from twinrank.bridge._verify import bundle_facts, verify
+from twinrank.bridge.routes import jpype
+
+
+class Silent:
+    def start(self, route: str, requests: int) -> None: ...
+
+    def advance(self, route: str) -> None: ...
+
+    def finish(self, route: str, outcome: str) -> None: ...
+
+
+def test_a_jvm_in_a_child_gives_every_bit_and_no_jvm_here(tiny: Path) -> None:
+    cases = collect(tiny, run=None, requests=None, most=None)
+    run = verify(bundle_facts(tiny), cases, [isolated()], RouteOptions(), Silent())
+    [tally] = run.routes
+    assert (run.verdict, tally.failure, tally.route) == ("equal", None, "jpype")
+    assert (tally.requests, tally.packed_equal, tally.packed) == (len(cases), tally.packed, tally.requests)
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8")
+    assert "libjvm" not in maps
+
+
+def test_the_child_is_the_jpype_route_by_name_and_level() -> None:
+    assert dataclasses.replace(isolated(), open=jpype.ROUTE.open) == jpype.ROUTE
+
+
+def test_a_child_that_finds_no_java_says_so(tiny: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(RouteFailedError, match=r"unavailable.*JAVA_HOME") as caught:
+        isolated().open(tiny, RouteOptions())
+    assert caught.value.route == "jpype"
