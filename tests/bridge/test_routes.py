@@ -12,7 +12,7 @@ TINY = Path(__file__).resolve().parents[1] / "contract" / "vectors" / "bundles" 
 
 
 def test_the_routes_are_the_modules() -> None:
-    assert catalogue.names() == ("ort", "http", "jpype", "probe", "py4j", "torch")
+    assert catalogue.names() == ("ort", "http", "jpype", "probe", "py4j", "python", "torch")
 
 
 @pytest.mark.parametrize("name", catalogue.names())
@@ -42,15 +42,15 @@ def test_a_new_file_is_a_new_route(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_baseline_is_not_compared_with_itself() -> None:
-    chosen, left_out = select(TINY, (), RouteOptions(run=Path("run")))
-    assert [route.name for route in chosen] == ["http", "jpype", "probe", "py4j", "torch"]
+    chosen, left_out = select(TINY, (), RouteOptions(run=Path("run"), python=("python3",)))
+    assert [route.name for route in chosen] == ["http", "jpype", "probe", "py4j", "python", "torch"]
     assert left_out == {}
 
 
-def test_torch_is_left_out_without_a_run_and_says_so() -> None:
+def test_what_lacks_an_input_is_left_out_and_says_so() -> None:
     chosen, left_out = select(TINY, (), RouteOptions())
-    assert "torch" not in [route.name for route in chosen]
-    assert left_out == {"torch": "needs --run RUN"}
+    assert not {"python", "torch"} & {route.name for route in chosen}
+    assert left_out == {"python": "needs --python COMMAND", "torch": "needs --run RUN"}
 
 
 def test_a_route_that_was_asked_for_is_never_left_out() -> None:

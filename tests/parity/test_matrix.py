@@ -24,7 +24,7 @@ def test_all_routes_are_equal_in_one_run(done) -> None:  # type: ignore[no-untyp
     assert done.code == 0, done.out + done.err
     assert done.out.count("EQUAL  0 differing bits between ort and http, jpype, probe, py4j in 103 rows") == 1
     assert sorted(side["route"] for side in done.report["routes"]) == sorted(JAVA_ROUTES)
-    assert done.report["left_out"] == {"torch": "needs --run RUN"}
+    assert done.report["left_out"] == {"python": "needs --python COMMAND", "torch": "needs --run RUN"}
 
 
 @pytest.mark.parametrize("name", JAVA_ROUTES)

@@ -16,6 +16,7 @@ from twinrank.bridge import routes as catalogue
 from twinrank.bridge._cases import collect
 from twinrank.bridge._console import console, notes, progress_for, table, verdict_line
 from twinrank.bridge._origin import check_run
+from twinrank.bridge._peers import split_command
 from twinrank.bridge._report import to_json
 from twinrank.bridge._scorer import Level, RouteOptions
 from twinrank.bridge._signature import signature_options, signature_policy
@@ -64,6 +65,12 @@ Exit codes: 0 every route is equal, 1 a route differs or the bundle is refused,
     help="Attach the py4j route to the JVM that wrote this connection file.",
 )
 @click.option(
+    "--python",
+    metavar="COMMAND",
+    help="Compare this interpreter, which brings its own ONNX Runtime (its release may be another); quoted as for a "
+    "shell, for example 'qemu-x86_64 -cpu Haswell python3'.",
+)
+@click.option(
     "--require",
     type=click.Choice(["bits", "reference"]),
     default="bits",
@@ -93,6 +100,7 @@ def verify(
     max_requests: int | None,
     against: str | None,
     gateway: Path | None,
+    python: str | None,
     require: Level,
     public_key: tuple[Path, ...],
     signature: SignatureMode | None,
@@ -111,6 +119,7 @@ def verify(
         run=run,
         against=against,
         gateway=gateway,
+        python=None if python is None else split_command(python),
         score_timeout=timeout,
         signature=signature_policy(public_key, signature),
     )

@@ -7,7 +7,7 @@ import contextlib
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -18,13 +18,21 @@ _POLITE_SECONDS = 5.0
 class Child:
     """A started program. Its stderr is drained all the time, so that it can neither block nor flood this process."""
 
-    def __init__(self, command: Sequence[str], *, stdin: bool = False, stdout: bool = False) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: bool = False,
+        stdout: bool = False,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         """Start the program.
 
         Args:
             command: program and arguments; no shell is involved.
             stdin: whether to hold the program's stdin open; closing it is then the sign to leave.
             stdout: whether stdout is ours to read; else it joins stderr.
+            environ: the program's whole environment; None: this process's.
 
         Raises:
             OSError: if the program cannot be started.
@@ -35,6 +43,7 @@ class Child:
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
+            env=environ,
         )
         self._lines: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
         talk = self.process.stderr if stdout else self.process.stdout

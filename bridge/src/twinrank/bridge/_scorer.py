@@ -221,6 +221,7 @@ class RouteOptions:
         run: run directory of the trainer; the torch route needs it.
         against: base URL of a running service to attach to, instead of starting the server jar.
         gateway: connection file of a running Py4J gateway to attach to, instead of starting the gateway jar.
+        python: command of another Python interpreter, which brings its own ONNX Runtime.
         load_timeout: seconds until a load or a start counts as hung.
         score_timeout: seconds until one request counts as hung.
         signature: what the baseline's reader asks of the bundle's signature; None asks nothing.
@@ -230,6 +231,7 @@ class RouteOptions:
     run: Path | None = None
     against: str | None = None
     gateway: Path | None = None
+    python: tuple[str, ...] | None = None
     load_timeout: float = 180.0
     score_timeout: float = 60.0
     signature: SignaturePolicy | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,29 @@ _NAME = "probe"
 
 
 class Pipe:
-    """The probe's process as a transport. A reader thread makes every wait bounded."""
+    """A testee's process as a transport. A reader thread makes every wait bounded.
 
-    def __init__(self, command: list[str]) -> None:
-        self._child = Child(command, stdin=True, stdout=True)
+    Args:
+        command: program and arguments.
+        route: the route's name, for messages.
+        environ: the program's whole environment; None: this process's.
+        after: is called once the process has ended.
+
+    Raises:
+        OSError: if the program cannot be started.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        route: str = _NAME,
+        environ: Mapping[str, str] | None = None,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._route = route
+        self._after = after
+        self._child = Child(command, stdin=True, stdout=True, environ=environ)
         self._answers: queue.SimpleQueue[tuple[dict[str, Any], bytes] | Exception] = queue.SimpleQueue()
         threading.Thread(target=self._receive, daemon=True).start()
 
@@ -46,9 +66,12 @@ class Pipe:
     def close(self) -> None:
         """End the process: end of input is its sign to leave."""
         self._child.close()
+        self._after()
 
     def _failed(self, reason: Reason, detail: str) -> RouteFailedError:
-        return RouteFailedError(_NAME, reason, f"{detail} (pid {self._child.process.pid})", self._child.last_words())
+        return RouteFailedError(
+            self._route, reason, f"{detail} (pid {self._child.process.pid})", self._child.last_words()
+        )
 
     def _send(self, frame: bytes) -> None:
         stdin = self._child.process.stdin
@@ -74,17 +97,34 @@ class Pipe:
         return data
 
 
-def open_command(command: list[str], bundle: Path, options: RouteOptions) -> Scorer:
+def open_command(
+    command: list[str],
+    bundle: Path,
+    options: RouteOptions,
+    *,
+    route: str = _NAME,
+    environ: Mapping[str, str] | None = None,
+    after: Callable[[], None] = lambda: None,
+) -> Scorer:
     """Open a bundle in any program that speaks the probe protocol.
+
+    Args:
+        command: program and arguments.
+        bundle: the bundle.
+        options: as for `Route.open`.
+        route: the route's name, for messages.
+        environ: the program's whole environment; None: this process's.
+        after: is called once the program has ended, or could not be started.
 
     Raises:
         RouteFailedError: as `Route.open`.
     """
     try:
-        pipe = Pipe(command)
+        pipe = Pipe(command, route=route, environ=environ, after=after)
     except OSError as error:
-        raise RouteFailedError(_NAME, "unavailable", f"{command[0]} cannot be started: {error}") from error
-    return FrameScorer(_NAME, pipe, bundle, options)
+        after()
+        raise RouteFailedError(route, "unavailable", f"{command[0]} cannot be started: {error}") from error
+    return FrameScorer(route, pipe, bundle, options)
 
 
 def _open(bundle: Path, options: RouteOptions) -> Scorer:

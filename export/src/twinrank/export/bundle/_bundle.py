@@ -29,6 +29,7 @@ Require = Literal["bits", "reference"]
 
 VERIFIED_BITS = "verified-bits"
 VERIFIED_REFERENCE = "verified-reference"
+UNVERIFIED = "unverified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Bundle:
     Attributes:
         path: the bundle's directory.
         manifest: the checked manifest.
-        verification: ``verified-bits`` or ``verified-reference``.
+        verification: ``verified-bits`` or ``verified-reference``; ``open_bundle`` never returns the ``unverified`` of
+            `open_under_other_release`.
         attested: whether ``verified-bits`` was earned by an attestation of this host's class (contract section 15).
         signature: ``unchecked``, ``missing``, ``invalid`` or ``valid`` (contract section 14).
         signature_detail: why the signature is invalid; empty otherwise.
@@ -240,31 +242,43 @@ def open_for_attestation(path: Path) -> Bundle:
     return _open(path, "reference", NO_SIGNATURE, "always", attestations=False)
 
 
+@dataclass(frozen=True, slots=True)
+class OtherRelease:
+    """A bundle under a release of ONNX Runtime that is not its own: read and checked, and proven nothing.
+
+    Attributes:
+        bundle: its ``verification`` is ``unverified``.
+        to_the_bit: how many goldens gave their stored bits all the same.
+        differing: for every other golden its index, and what differs first.
+    """
+
+    bundle: Bundle
+    to_the_bit: int
+    differing: Mapping[int, str]
+
+
+def open_under_other_release(path: Path) -> OtherRelease:
+    """A bundle under this process's release, which is not the one that it names: to compare releases, never to serve.
+
+    Every check of ``open_bundle`` is made but one, ``runtime_mismatch``. What the goldens give is told instead of
+    judged: another release computes other bits by right. This is no part of the package's interface, so that no
+    service can ask for it; every reader refuses another release.
+
+    Raises:
+        BundleError: as ``open_bundle`` before it replays the goldens.
+    """
+    bundle, _, _ = _read(path, NO_SIGNATURE, "always", any_release=True)
+    told = ((index, differs(bundle, golden, exact=True, attested=None)) for index, golden in enumerate(bundle.goldens))
+    differing = {index: detail for index, detail in told if detail is not None}
+    bundle.verification = UNVERIFIED
+    return OtherRelease(bundle, len(bundle.goldens) - len(differing), differing)
+
+
 def _open(
     root: Path, require: Require, signature: SignaturePolicy, installation: InstallationPolicy, *, attestations: bool
 ) -> Bundle:
-    tree = scan(root)
-    manifest = read_listed_manifest(root, tree)
-    record = None
-    if installation == "trust_record" and MODEL_DATA in manifest.files:
-        record = Installation(root, manifest.digest, host_class(), runtime_release())
-    contents, watched = read_files(root, manifest.files, record.describes if record else None)
-    signature_state, signature_detail = check_signature(root, tree.files, manifest, signature)
-    read_graph(contents[MODEL], manifest)
-    found = Findings()
-    if manifest.release != runtime_release():
-        found.add(
-            "runtime_mismatch",
-            f"{MANIFEST}#/runtime/release",
-            f"is {manifest.release}, this process runs {runtime_release()}; install that release, or export again",
-        )
-        found.stop()
-    runner = _open_session(contents[MODEL], manifest, root, watched)
-    bundle = Bundle(root, manifest, runner)
-    bundle.signature, bundle.signature_detail = signature_state, signature_detail
-    if watched is not None:
-        bundle.installation = "digested" if watched.digested else "recorded"
-    bundle.goldens = read_goldens(contents, manifest)
+    bundle, record, watched = _read(root, signature, installation)
+    manifest = bundle.manifest
     found = Findings()
     here, there = host_class(), manifest.host_class
     attested = None
@@ -289,6 +303,35 @@ def _open(
     if record is not None and watched is not None and watched.digested:
         record.write(watched.facts)
     return bundle
+
+
+def _read(
+    root: Path, signature: SignaturePolicy, installation: InstallationPolicy, *, any_release: bool = False
+) -> tuple[Bundle, Installation | None, Watched | None]:
+    """The bundle with its session open and its goldens read, none of them replayed yet."""
+    tree = scan(root)
+    manifest = read_listed_manifest(root, tree)
+    record = None
+    if installation == "trust_record" and MODEL_DATA in manifest.files:
+        record = Installation(root, manifest.digest, host_class(), runtime_release())
+    contents, watched = read_files(root, manifest.files, record.describes if record else None)
+    signature_state, signature_detail = check_signature(root, tree.files, manifest, signature)
+    read_graph(contents[MODEL], manifest)
+    found = Findings()
+    if manifest.release != runtime_release() and not any_release:
+        found.add(
+            "runtime_mismatch",
+            f"{MANIFEST}#/runtime/release",
+            f"is {manifest.release}, this process runs {runtime_release()}; install that release, or export again",
+        )
+        found.stop()
+    runner = _open_session(contents[MODEL], manifest, root, watched)
+    bundle = Bundle(root, manifest, runner)
+    bundle.signature, bundle.signature_detail = signature_state, signature_detail
+    if watched is not None:
+        bundle.installation = "digested" if watched.digested else "recorded"
+    bundle.goldens = read_goldens(contents, manifest)
+    return bundle, record, watched
 
 
 def _open_session(model: bytes, manifest: Manifest, root: Path, watched: Watched | None) -> Runner:
