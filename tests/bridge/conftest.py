@@ -27,7 +27,8 @@ class Heard:
     def start(self, route: str, requests: int) -> None:
         self.events.append(("start", route, str(requests)))
 
-    def advance(self, route: str) -> None:
+    def advance(self, route: str, requests: int = 1, rows: int = 0) -> None:
+        del requests, rows
         self.events.append(("advance", route))
 
     def finish(self, route: str, outcome: str) -> None:

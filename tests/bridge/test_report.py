@@ -1,15 +1,21 @@
 import html.parser
 import json
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 
 from twinrank.bridge import Facts, Route, RouteError, RouteScores
+from twinrank.bridge._findings import CauseCode
 from twinrank.bridge._html import render
 from twinrank.bridge._report import to_json
+from twinrank.bridge._scorer import ScorerBase
 from twinrank.bridge._verify import ParityRun
 from twinrank.bridge.routes import route
 
@@ -17,21 +23,14 @@ Fake = Callable[[str], Route]
 Parity = Callable[..., ParityRun]
 
 
-HEAD_FIELDS = (
-    "name",
-    "dtype",
-    "allowed",
-    "rows",
-    "differing_rows",
-    "differing_bits",
-    "beyond",
-    "max_ulp",
-    "max_abs",
-    "ulp_histogram",
-)
+SCHEMA = json.loads(resources.files("twinrank.bridge").joinpath("report.schema.json").read_bytes())
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+
+sys.path.insert(0, str(Path(__file__).parent))
+import report_runs  # noqa: E402 - a module beside the tests
 
 
-class _Near:
+class _Near(ScorerBase):
     """A reference that is one unit in the last place off in every second value, as torch is."""
 
     def __init__(self, inner: object) -> None:
@@ -39,9 +38,6 @@ class _Near:
 
     def facts(self) -> Facts:
         return Facts("Module of run <b>planted</b>", "torch 0", details={"threads": "1"})
-
-    def pack(self, raw: bytes) -> None:
-        del raw
 
     def score(self, raw: bytes) -> RouteScores | RouteError:
         answer = self._inner.score(raw)  # type: ignore[attr-defined]
@@ -70,58 +66,45 @@ def mixed(fake: Fake, parity: Parity) -> ParityRun:
     return parity([fake("none"), fake("flipped_bit"), fake("crash"), reference])
 
 
-def test_the_json_has_the_documented_fields(mixed: ParityRun) -> None:
-    told = to_json(mixed)
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
-    # README.md documents these; a change of the set is a change of `report`.
-    assert told["report"] == 1
-    assert set(told) == {
-        "report",
-        "verdict",
-        "exit_code",
-        "bundle",
-        "requests",
-        "baseline",
-        "routes",
-        "left_out",
-        "ulp_edges",
-    }
-    assert set(told["bundle"]) == {"name", "version", "digest", "host_class", "allowed_findings", "outputs"}
-    assert set(told["baseline"]) == {"route", "rows", "seconds", "facts"}
-    for side in told["routes"]:
-        assert set(side) == {
-            "route",
-            "level",
-            "status",
-            "facts",
-            "requests",
-            "rows",
-            "seconds",
-            "heads",
-            "order",
-            "errors",
-            "packed",
-            "first_difference",
-            "largest_difference",
-            "failure",
-        }
-        assert {frozenset(head) for head in side["heads"]} == {frozenset(HEAD_FIELDS)}
-        for head in side["heads"]:
-            assert sum(head["ulp_histogram"]) == head["rows"]
+@pytest.fixture(scope="module")
+def explained() -> ParityRun:
+    return report_runs.explained()
 
 
-def test_the_readme_documents_every_field(mixed: ParityRun) -> None:
-    readme = (Path(__file__).parents[2] / "bridge" / "README.md").read_text(encoding="utf-8")
+def test_the_json_is_valid_under_the_schema_that_is_shipped(mixed: ParityRun, explained: ParityRun) -> None:
+    for run in (mixed, explained):
+        told = to_json(run)
+        assert json.loads(json.dumps(told, allow_nan=False)) == told
+        VALIDATOR.validate(told)
+        assert told["report"] == 2
+        for side in told["routes"]:
+            for head in side["heads"]:
+                assert sum(head["ulp_histogram"]) == head["rows"]
 
-    def names(value: object) -> set[str]:
-        if isinstance(value, dict):
-            free = {"details", "by_source", "left_out"}
-            inner = (names(item) for key, item in value.items() if key not in free)
-            return set(value).union(*inner)
-        return set().union(*(names(item) for item in value)) if isinstance(value, list) else set()
 
-    missing = sorted(name for name in names(to_json(mixed)) if f"`{name}`" not in readme)
-    assert not missing, f"bridge/README.md does not document {missing}"
+def objects(schema: object) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield schema
+        for value in schema.values():
+            yield from objects(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from objects(value)
+
+
+def test_the_schema_says_what_every_field_is_and_lets_no_other_pass() -> None:
+    found = list(objects(SCHEMA))
+    assert len(found) > 20
+    for one in found:
+        assert one["additionalProperties"] is False
+        assert set(one["required"]) == set(one["properties"]), "a field is there, if only as null"
+        for name, field in one["properties"].items():
+            assert field.get("description"), f"the schema does not say what {name} is"
+
+
+def test_every_cause_is_in_the_schema() -> None:
+    assert SCHEMA["$defs"]["cause"]["properties"]["code"]["enum"] == list(get_args(CauseCode))
 
 
 def test_the_verdict_and_its_evidence_are_in_the_json(mixed: ParityRun) -> None:

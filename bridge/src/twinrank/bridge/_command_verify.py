@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
-import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,15 +14,18 @@ from rich.text import Text
 
 from twinrank.bridge import routes as catalogue
 from twinrank.bridge._cases import collect
-from twinrank.bridge._console import console, notes, progress_for, table, verdict_line
+from twinrank.bridge._console import console, show
 from twinrank.bridge._origin import check_run
+from twinrank.bridge._outcomes import RunFacts
 from twinrank.bridge._peers import split_command
-from twinrank.bridge._report import to_json
+from twinrank.bridge._progress import progress_for
+from twinrank.bridge._run_facts import host_facts, without_secrets
 from twinrank.bridge._scorer import Level, RouteOptions
 from twinrank.bridge._signature import signature_options, signature_policy
 from twinrank.bridge._text import printable
-from twinrank.bridge._verify import ParityRun, bundle_facts, select
+from twinrank.bridge._verify import bundle_facts, select
 from twinrank.bridge._verify import verify as run_parity
+from twinrank.bridge._writing import write
 from twinrank.export.bundle import SignatureMode, read_manifest
 
 
@@ -90,7 +93,7 @@ Exit codes: 0 every route is equal, 1 a route differs or the bundle is refused,
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("build/report"),
     show_default=True,
-    help="Where report.json and report.html go.",
+    help="Where report.json, junit.xml and report.html go.",
 )
 def verify(
     bundle: Path,
@@ -123,6 +126,7 @@ def verify(
         score_timeout=timeout,
         signature=signature_policy(public_key, signature),
     )
+    started = datetime.now(UTC)
     out, err = console(), Console(stderr=True, highlight=False)
     facts = bundle_facts(bundle)
     chosen, left_out = select(bundle, asked, options)
@@ -135,33 +139,16 @@ def verify(
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with progress_for(err) as progress:
         result = run_parity(facts, cases, chosen, options, progress, left_out=left_out)
-    out.print(table(result, out.width))
-    for line in notes(result):
-        out.print(line, soft_wrap=True)
-    out.print(verdict_line(result), soft_wrap=True)
+    made = RunFacts(
+        started=started,
+        ended=datetime.now(UTC),
+        command=without_secrets(["twinrank", *sys.argv[1:]]),
+        require=require,
+        report=str(report),
+        host=host_facts(),
+    )
+    result = replace(result, made=made)
+    show(result, out)
     for path in write(result, report):
         out.print(Text(f"  {printable(path)}"), soft_wrap=True)
     raise SystemExit(result.exit_code)
-
-
-def write(result: ParityRun, folder: Path) -> tuple[Path, Path]:
-    """Write report.json and report.html, each whole or not at all, and return their paths."""
-    from twinrank.bridge._html import render
-
-    folder.mkdir(parents=True, exist_ok=True)
-    texts = {
-        "report.json": json.dumps(to_json(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-        "report.html": render(result),
-    }
-    for name, text in texts.items():
-        with tempfile.NamedTemporaryFile("wb", dir=folder, prefix=f".{name}.", delete=False) as file:
-            unfinished = Path(file.name)
-            try:
-                file.write(text.encode())
-                file.flush()
-                unfinished.chmod(0o644)
-                unfinished.replace(folder / name)
-            except BaseException:
-                unfinished.unlink()
-                raise
-    return folder / "report.json", folder / "report.html"

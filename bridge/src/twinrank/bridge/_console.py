@@ -1,25 +1,33 @@
-"""What a person sees of a parity run: progress on stderr while it goes on, a table and a verdict on stdout."""
+"""What a person sees of a parity run's result: a table, what was found, and a verdict, on stdout."""
 
 from __future__ import annotations
 
 import os
-import time
-from types import TracebackType
-from typing import Self
+import textwrap
+from collections.abc import Iterator
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from twinrank.bridge import routes as catalogue
+from twinrank.bridge import _words as words
+from twinrank.bridge._findings import Finding
 from twinrank.bridge._parity import HeadTally, RouteTally, Status
 from twinrank.bridge._scorer import SCORE, Facts
 from twinrank.bridge._text import printable
 from twinrank.bridge._verify import ParityRun
 
+__all__ = ["MARKS", "console", "show"]
+
+_NUMBERS = ("rows", "diff bits", "max ULP", "max abs", "order", "errors")
+_SHORTEST_NAME = 6
 _LOG_WIDTH = 120
+_ROOMY = 96
+_KEPT_HEADS = 6
+_KEPT_EVIDENCE = 3
+_KEPT_STDERR = 8
+_SHOWN_REQUEST = 160
 
 MARKS: dict[Status, tuple[str, str]] = {
     "equal": ("✓", "green"),
@@ -27,86 +35,8 @@ MARKS: dict[Status, tuple[str, str]] = {
     "unknown": ("?", "yellow"),
 }
 
-_HEARTBEAT_SECONDS = 5.0
-_ROOMY = 96
-
-
-class LiveProgress:
-    """A bar for each route, for terminals. Use it as a context manager."""
-
-    def __init__(self, console: Console) -> None:
-        self._bars = Progress(
-            SpinnerColumn(finished_text=" "),
-            TextColumn("{task.fields[route]:<6}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}"),
-            console=console,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def start(self, route: str, requests: int) -> None:
-        """Show the route's bar."""
-        self._tasks[route] = self._bars.add_task("opening and replaying goldens", total=requests, route=route)
-
-    def advance(self, route: str) -> None:
-        """Move the bar by one request."""
-        self._bars.update(self._tasks[route], advance=1, description="scoring")
-
-    def finish(self, route: str, outcome: str) -> None:
-        """Stop the bar and say how it went."""
-        self._bars.update(self._tasks[route], description=outcome)
-        self._bars.stop_task(self._tasks[route])
-
-    def __enter__(self) -> Self:
-        """Start drawing."""
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop drawing; the last state stays."""
-        self._bars.stop()
-
-
-class LineProgress:
-    """A line when a route starts, every few seconds, and when it ends: for logs. Use it as a context manager."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._done = self._total = 0
-        self._began = self._told = 0.0
-
-    def start(self, route: str, requests: int) -> None:
-        """Say that a route opens."""
-        self._done, self._total = 0, requests
-        self._began = self._told = time.monotonic()
-        self._say(route, f"opening, {requests} {'request' if requests == 1 else 'requests'} to come")
-
-    def advance(self, route: str) -> None:
-        """Say how far it is, not more often than every few seconds."""
-        self._done += 1
-        if time.monotonic() - self._told >= _HEARTBEAT_SECONDS:
-            self._told = time.monotonic()
-            self._say(route, f"{self._done} of {self._total} requests")
-
-    def finish(self, route: str, outcome: str) -> None:
-        """Say how it went."""
-        self._say(route, f"{outcome} ({time.monotonic() - self._began:.1f} s)")
-
-    def _say(self, route: str, text: str) -> None:
-        self._console.print(Text(printable(f"  {route:<6} {text}")), soft_wrap=True)
-
-    def __enter__(self) -> Self:
-        """Return the progress itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to end."""
+# For terminals and logs that hold ASCII only; what foreign text holds beyond that, the stream escapes.
+_ASCII = str.maketrans({"✓": "=", "✗": "x", "Δ": "delta", "≤": "<=", "…": "...", "−": "-", "±": "+-"})
 
 
 def console() -> Console:
@@ -116,151 +46,219 @@ def console() -> Console:
     return out if out.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=_LOG_WIDTH)
 
 
-def progress_for(console: Console) -> LiveProgress | LineProgress:
-    """Return bars for a terminal, lines for anything else."""
-    return LiveProgress(console) if console.is_terminal else LineProgress(console)
+def show(run: ParityRun, out: Console) -> None:
+    """Print the table, what it cannot say, what was found, and the verdict."""
+    out.print(_table(run, out))
+    for line in _notes(run):
+        _say(out, line)
+    _show_refusals(run, out)
+    for line in _checks(run):
+        _say(out, line)
+    for tally in run.routes:
+        _show_difference(run, tally, out)
+    if split := words.split(run):
+        _say(out, Text(printable(f"SPLIT  {split}: the worst a bundle can do"), style="bold red"))
+    _say(out, _verdict_line(run))
 
 
-def table(run: ParityRun, width: int) -> Table:
-    """Return the parity table: one line per route and head; closer together where the console is narrow."""
-    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if width >= _ROOMY else 0), pad_edge=False)
-    shown.add_column("route", no_wrap=True)
-    shown.add_column("head", overflow="ellipsis", max_width=16, no_wrap=True)
-    for name in ("rows", "diff bits", "max ULP", "max abs", "order", "errors"):
+def _say(out: Console, line: Text) -> None:
+    # Long lines are not broken here: a terminal breaks them, a log keeps them, and both can be copied.
+    shown = Text(line.plain.translate(_ASCII), style=line.style) if out.options.ascii_only else line
+    out.print(shown, soft_wrap=True)
+
+
+def _table(run: ParityRun, out: Console) -> Table:
+    """Return one line per route and head; closer together where the console is narrow."""
+    plain = out.options.ascii_only
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if out.width >= _ROOMY else 0), pad_edge=False)
+    shown.add_column("route", no_wrap=True, overflow="ellipsis")
+    shown.add_column("head", no_wrap=True, overflow="ellipsis")
+    for name in _NUMBERS:
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("host", no_wrap=True)
-    base = run.baseline
-    shown.add_row(
-        f"  {catalogue.BASELINE}",
-        Text("baseline", style="dim"),
-        f"{run.baseline_rows:,}",
-        "",
-        "",
-        "",
-        "",
-        "",
-        _host(base.host_class),
-        style="dim",
-    )
+    base = Text(f"  {printable(run.baseline_route)}"), Text("baseline"), f"{run.baseline_rows:,}"
+    shown.add_row(*base, "", "", "", "", "", _host(run.baseline.host_class), style="dim")
     for tally in run.routes:
         mark, style = MARKS[tally.status]
-        route = Text(f"{mark} {tally.route}", style=style)
+        route = Text(printable(f"{mark.translate(_ASCII) if plain else mark} {tally.route}"), style=style)
         if tally.rows == 0:
             shown.add_row(route, Text(_nothing(tally), style="yellow"), "0")
             continue
-        for position, head in enumerate(tally.heads.values()):
-            first = position == 0
+        for position, head in enumerate(_shown_heads(tally)):
+            first, last = position == 0, head.name == SCORE
             shown.add_row(
                 route if first else "",
-                head.name,
+                Text(printable(head.name)),
                 f"{head.rows:,}",
                 _bits(head),
-                ulps(head.max_ulp),
+                words.ulps(head.max_ulp),
                 f"{head.max_abs:.1e}" if head.max_abs else "0",
-                orders(tally) if head.name == SCORE else "",
-                f"{tally.errors_agreed}/{tally.errors}" if head.name == SCORE else "",
+                _of(tally.orders_equal, tally.orders) if last else "",
+                _of(tally.errors_agreed, tally.errors) if last else "",
                 _host(tally.facts.host_class if tally.facts else None) if first else "",
             )
+    _fit(shown, out.width)
     return shown
 
 
-def notes(run: ParityRun) -> list[Text]:
-    """Return the lines under the table: what each column cannot say."""
-    lines = [_verification(run.baseline)]
-    lines += [
-        Text(
-            printable(f"  allowed in the bundle: {finding.finding}: {finding.detail} (reason: {finding.reason})"),
-            style="yellow",
-        )
-        for finding in run.bundle.findings
-    ]
-    lines += [
-        Text.assemble(("  - ", "dim"), (printable(f"{name} was left out: {reason}"), "dim"))
-        for name, reason in run.left_out.items()
-    ]
+def _fit(table: Table, width: int) -> None:
+    """Cut names where the console is too narrow, and never numbers: half a number is another number."""
+    widest = [max(Text(str(cell)).cell_len for cell in (column.header, *column.cells)) for column in table.columns]
+    left = width - sum(widest[2:]) - len(widest) * (1 + table.padding[1] + table.padding[3]) - 1
+    names = [min(widest[0], 20), min(widest[1], 16)]
+    while sum(names) > left and max(names) > _SHORTEST_NAME:
+        names[names.index(max(names))] -= 1
+    for column, cut in zip(table.columns, names, strict=False):
+        column.max_width = cut
+    for column, whole in zip(table.columns[2:], widest[2:], strict=True):
+        column.min_width = whole
+
+
+def _shown_heads(tally: RouteTally) -> Iterator[HeadTally]:
+    """Yield every head; where there are many, the worst in the bundle's order, the others as one, and the score."""
+    heads = [head for head in tally.heads.values() if head.name != SCORE]
+    if len(heads) > _KEPT_HEADS + 2:
+        worst = sorted(heads, key=lambda head: (-head.beyond, -head.differing_bits))[:_KEPT_HEADS]
+        kept = [head for head in heads if head in worst and head.differing_bits]
+        others = [head for head in heads if head not in kept]
+        yield from kept
+        rest = HeadTally(f"{len(others)} {'more' if kept else 'heads'}", "", others[0].allowed)
+        rest.rows, rest.max_ulp = sum(head.rows for head in others), max(head.max_ulp for head in others)
+        rest.differing_bits, rest.beyond = (sum(head.differing_bits for head in others), sum(h.beyond for h in others))
+        rest.max_abs = max(head.max_abs for head in others)
+        yield rest
+    else:
+        yield from heads
+    yield tally.heads[SCORE]
+
+
+def _notes(run: ParityRun) -> Iterator[Text]:
+    """Yield the lines under the table: what each column cannot say."""
+    yield _verification(run)
+    for allowed in run.bundle.findings:
+        told = f"  allowed in the bundle: {allowed.finding}: {allowed.detail} (reason: {allowed.reason})"
+        yield Text(printable(told), style="yellow")
+    for name, reason in run.left_out.items():
+        yield Text(printable(f"  - {name} was left out: {reason}"), style="dim")
     for tally in run.routes:
         if tally.level == "reference" and tally.rows:
-            within = ", ".join(f"{head.name} {head.allowed:.0e}" for head in tally.heads.values())
-            beyond = sum(head.beyond for head in tally.heads.values())
-            tied = f"; {tally.orders_tied} orders differ inside ties of 2a" if tally.orders_tied else ""
-            lines.append(
-                Text(
-                    f"  {tally.route} is held to |Δ| ≤ a ({within}): {beyond} beyond{tied}",
-                    style="red" if beyond else "dim",
-                )
-            )
-        if tally.packed and tally.packed_equal != tally.packed:
-            lines.append(
-                Text(
-                    f"  {tally.route}: packed tensors equal in {tally.packed_equal} of {tally.packed} requests",
-                    style="red",
-                )
-            )
-        if tally.first is not None:
-            lines.append(Text(printable(f"  {tally.route}: {describe_first(tally)}"), style="red"))
-        if tally.failure is not None:
-            failed = f"  {tally.route} {tally.failure.reason}: {tally.failure.detail}"
-            lines.append(Text(printable(failed), style="yellow"))
-            evidence = tally.failure.evidence.splitlines()[-8:]
-            lines += [Text(printable(f"    | {line.expandtabs()}"), style="dim") for line in evidence]
-    return lines
+            yield _tolerance(tally)
 
 
-def _verification(facts: Facts) -> Text:
+def _checks(run: ParityRun) -> Iterator[Text]:
+    """Yield what was compared beside the baseline: other slates, and every two routes."""
+    yield from _invariance(run)
+    if run.pairs:
+        wrong = [pair for pair in run.pairs if pair.differing_bits or pair.disagreed]
+        told = f"  pairwise: {len(run.pairs)} pairs, {len(wrong)} {'differs' if len(wrong) == 1 else 'differ'}"
+        yield Text(told, style="red" if wrong else "dim")
+        for pair in wrong:
+            told = f"{pair.differing_bits:,} bits in {pair.differing_rows:,} rows, {pair.disagreed:,} other decisions"
+            yield Text(printable(f"    {pair.one} and {pair.other}: {told}"), style="red")
+
+
+def _tolerance(tally: RouteTally) -> Text:
+    bounds = sorted({head.allowed or 0.0 for head in tally.heads.values()})
+    within = f"{bounds[0]:.0e}" if len(bounds) == 1 else f"{bounds[0]:.0e} to {bounds[-1]:.0e} by head"
+    if 1 < len(tally.heads) <= _KEPT_HEADS:
+        within = ", ".join(f"{head.name} {head.allowed:.0e}" for head in tally.heads.values())
+    beyond = sum(head.beyond for head in tally.heads.values())
+    tied = f"; {tally.orders_tied} orders differ inside ties of 2a" if tally.orders_tied else ""
+    told = f"  {tally.route} is held to |Δ| ≤ a ({within}): {beyond} beyond{tied}"
+    return Text(printable(told), style="red" if beyond else "dim")
+
+
+def _show_refusals(run: ParityRun, out: Console) -> None:
+    """Print what was refused by code: once for all routes that agree on the same, once a disagreement."""
+    alike: dict[str, list[str]] = {}
+    for tally in run.routes:
+        told, other = words.refusals(tally)
+        if told:
+            alike.setdefault(told, []).append(tally.route)
+        if other:
+            _fold(out, "  refusals differ: ", other, "red")
+    for told, names in alike.items():
+        everybody = len(names) == len(run.routes) > 1
+        who = f"all {len(names)} routes" if everybody else f"{run.baseline_route} and {', '.join(names)}"
+        _fold(out, f"  refused alike by {printable(who)}: ", told, "dim")
+
+
+def _invariance(run: ParityRun) -> Iterator[Text]:
+    for tally in run.routes:
+        found = tally.invariance
+        if found is None:
+            continue
+        told = f"  invariance: {tally.route} {found.differing_rows:,} of {found.rows:,} rows differ in other slates"
+        first = f": {found.first}" if found.first else ""
+        yield Text(printable(told + first), style="red" if found.differing_rows else "dim")
+
+
+def _show_difference(run: ParityRun, tally: RouteTally, out: Console) -> None:
+    """Print what is known about one route: the first difference, its finding, and why it left."""
+    if tally.packed and tally.packed_equal != tally.packed:
+        told = f"  {tally.route}: packed tensors equal in {tally.packed_equal:,} of {tally.packed:,} requests"
+        _say(out, Text(printable(told), style="red"))
+    if tally.first is not None:
+        _say(out, Text(printable(f"  {tally.route}: {words.first_difference(run, tally)}"), style="red"))
+    if tally.finding is not None:
+        _show_finding(tally.finding, out)
+    if command := words.command(run, tally):
+        _say(out, Text(printable(f"    again    {command}")))
+    if tally.failure is not None:
+        _say(out, Text(printable(f"  {tally.route} {tally.failure.reason}: {tally.failure.detail}"), style="yellow"))
+        for line in tally.failure.evidence.splitlines()[-_KEPT_STDERR:]:
+            _say(out, Text(printable(f"    | {line.expandtabs()}"), style="dim"))
+
+
+def _show_finding(found: Finding, out: Console) -> None:
+    best, *others = found.causes
+    lines = [("cause", words.cause(best))]
+    lines += [("proof" if best.proven else "seen", fact) for fact in best.evidence[:_KEPT_EVIDENCE]]
+    lines += [("also", words.cause(other)) for other in others[:_KEPT_EVIDENCE]]
+    if found.place is not None:
+        lines.append(("where", words.place(found.place)))
+    if found.shrunk is not None:
+        size = f"{len(found.shrunk.raw):,} of {found.shrunk.before:,} bytes"
+        lines.append(("request", f"{size}: {words.request_text(found.shrunk.raw, _SHOWN_REQUEST)}"))
+    lines.append(("to do", best.remedy))
+    for label, told in lines:
+        _fold(out, f"    {label:<8} ", told, "bold" if label == "cause" else "")
+
+
+def _fold(out: Console, label: str, told: str, style: str) -> None:
+    """Print sentences below each other beside their label; words are never cut, so paths can be copied."""
+    text = printable(told)
+    indent = " " * min(len(label), 13)
+    folded = textwrap.wrap(
+        text.translate(_ASCII) if out.options.ascii_only else text,
+        out.width,
+        initial_indent=label,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in folded or [label]:
+        out.print(Text(line, style=style), soft_wrap=True)
+
+
+def _verification(run: ParityRun) -> Text:
+    facts: Facts = run.baseline
     attested = ", attested" if facts.details.get("attested") == "yes" else ""
     signature = facts.details.get("signature", "unchecked")
-    shown = f"  {catalogue.BASELINE}: {facts.verification}{attested}, signature {signature}"
-    return Text(shown, style="dim" if signature in ("unchecked", "valid") else "yellow")
+    shown = f"  {run.baseline_route}: {facts.verification}{attested}, signature {signature}"
+    return Text(printable(shown), style="dim" if signature in ("unchecked", "valid") else "yellow")
 
 
-def verdict_line(run: ParityRun) -> Text:
-    """Return the one line that matters."""
-    equal = [tally for tally in run.routes if tally.status == "equal"]
-    bits = [tally for tally in equal if tally.level == "bits"]
-    if run.verdict == "equal":
-        rows = sum(tally.rows for tally in bits)
-        others = ", ".join(tally.route for tally in bits)
-        exact = f"0 differing bits between {catalogue.BASELINE} and {others} in {rows:,} rows"
-        close = [tally.route for tally in equal if tally.level == "reference"]
-        parts = ([exact] if bits else []) + ([f"{', '.join(close)} within the bundle's tolerance"] if close else [])
-        return Text(f"EQUAL  {'; '.join(parts)}", style="bold green")
-    names = {status: ", ".join(tally.route for tally in run.routes if tally.status == status) for status in MARKS}
-    if run.verdict == "differs":
-        wrong = ", ".join(f"{tally.route} ({_what(tally)})" for tally in run.routes if tally.status == "differs")
-        unproven = f"; no proof from {names['unknown']}" if names["unknown"] else ""
-        return Text(f"DIFFERS  {wrong} from {catalogue.BASELINE}{unproven}", style="bold red")
-    why = f"{names['unknown']} gave no proof" if names["unknown"] else "no route was compared"
-    return Text(f"COULD NOT TELL  {why}", style="bold yellow")
+def _verdict_line(run: ParityRun) -> Text:
+    style = {"equal": "bold green", "differs": "bold red", "unknown": "bold yellow"}[run.verdict]
+    return Text(printable(f"{words.WORDS[run.verdict]}  {words.verdict(run)}"), style=style)
 
 
-def _what(tally: RouteTally) -> str:
-    if tally.first is None:
-        return "refuses the bundle"
-    return {"value": "values", "error": "errors", "packed": "packed tensors", "shape": "shapes"}.get(
-        tally.first.kind, tally.first.kind
-    )
-
-
-def describe_first(tally: RouteTally) -> str:
-    """Return the first difference of a route in one line."""
-    first = tally.first
-    if first is None:
-        return "no difference"
-    where = f"{first.case}" + (f", head {first.head}, candidate {first.candidate}" if first.head is not None else "")
-    sides = f"{catalogue.BASELINE} {first.expected}, {tally.route} {first.actual}"
-    if first.expected_bits is not None:
-        sides += f" ({first.expected_bits} / {first.actual_bits}, {ulps(first.ulp or 0)} ULP)"
-    return f"first difference ({first.kind}) in {where}: {sides}"
-
-
-def orders(tally: RouteTally) -> str:
-    """Return equal orders of compared ones."""
-    return f"{tally.orders_equal}/{tally.orders}"
-
-
-def ulps(value: int) -> str:
-    """Return a distance in ULPs; a NaN against a number has none."""
-    return "NaN" if value == 2**64 - 1 else f"{value:,}" if value < 10**7 else f"{value:.0e}"
+def _of(good: int, all_of: int) -> str:
+    """Return how many of how many: `all 40`, `27 of 40`."""
+    if all_of == 0:
+        return "-"
+    return f"all {all_of:,}" if good == all_of else f"{good:,} of {all_of:,}"
 
 
 def _bits(head: HeadTally) -> Text:

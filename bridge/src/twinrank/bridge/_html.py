@@ -6,8 +6,8 @@ from pathlib import Path
 
 import jinja2
 
-from twinrank.bridge import _console as words
-from twinrank.bridge import routes as catalogue
+from twinrank.bridge import _words as words
+from twinrank.bridge._console import MARKS
 from twinrank.bridge._parity import RouteTally
 from twinrank.bridge._plots import score_plots, ulp_histogram
 from twinrank.bridge._report import to_json
@@ -31,9 +31,9 @@ def render(run: ParityRun) -> str:
     report = to_json(run)
     return environment.get_template("report.html.j2").render(
         report=report,
-        verdict_text=words.verdict_line(run).plain.split("  ", 1)[1],
-        baseline=catalogue.BASELINE,
-        marks={status: mark for status, (mark, _) in words.MARKS.items()},
+        verdict_text=words.verdict(run),
+        baseline=run.baseline_route,
+        marks={status: mark for status, (mark, _) in MARKS.items()},
         plots=[
             (
                 tally.route,

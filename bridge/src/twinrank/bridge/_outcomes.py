@@ -96,6 +96,7 @@ class RunFacts:
         baseline_kind: see `BaselineKind`.
         fuzz: how many requests were generated; 0 for none.
         seed: the seed that they were generated from; None without.
+        report: the report folder as it was given on the command line: what commands to type again refer to.
         host: facts of this side by name: CPU, cores, operating system, Python, numpy, ONNX Runtime and its library's
             sha256.
     """
@@ -107,4 +108,5 @@ class RunFacts:
     baseline_kind: BaselineKind = "route"
     fuzz: int = 0
     seed: int | None = None
+    report: str = "report"
     host: Mapping[str, str] = field(default_factory=dict)

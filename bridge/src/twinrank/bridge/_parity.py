@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from twinrank.bridge._cases import Case
+from twinrank.bridge._findings import Finding
+from twinrank.bridge._outcomes import InvarianceTally, RefusalTally
 from twinrank.bridge._scorer import SCORE, Array, Facts, Level, Route, RouteError, RouteFailedError, RouteScores
 from twinrank.bridge._values import hex_bits, measure
 
@@ -107,6 +109,9 @@ class RouteTally:
         self.first: Difference | None = None
         self.worst: Difference | None = None
         self.swaps: list[Swap] = []
+        self.refusals: list[RefusalTally] = []
+        self.invariance: InvarianceTally | None = None
+        self.finding: Finding | None = None
         self._differs = False
         self._samples: list[tuple[Array, Array]] = []
 
@@ -145,12 +150,22 @@ class RouteTally:
         self._add_packed(case, expected.packed, actual.packed)
         if isinstance(expected.scored, RouteError) or isinstance(actual.scored, RouteError):
             self.errors += 1
+            self._add_refusal(expected.scored, actual.scored)
             if expected.scored == actual.scored:
                 self.errors_agreed += 1
             else:
                 self._differ(Difference("error", case, _said(expected.scored), _said(actual.scored)))
             return
         self._add_scores(case, expected.scored, actual.scored)
+
+    def _add_refusal(self, expected: RouteScores | RouteError, actual: RouteScores | RouteError) -> None:
+        left, right = (side.code if isinstance(side, RouteError) else None for side in (expected, actual))
+        found = next((tally for tally in self.refusals if (tally.expected, tally.actual) == (left, right)), None)
+        if found is None:
+            found = RefusalTally(left, right)
+            self.refusals.append(found)
+        found.count += 1
+        found.agreed += expected == actual
 
     def _add_packed(
         self,

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from twinrank.bridge import routes as catalogue
 from twinrank.bridge._cases import Case
 from twinrank.bridge._errors import UserError
+from twinrank.bridge._outcomes import PairTally, RunFacts, Split
 from twinrank.bridge._parity import Answer, RouteTally
 from twinrank.bridge._scorer import SCORE, Facts, Level, Route, RouteFailedError, RouteOptions, RouteScores, Scorer
 from twinrank.export.bundle import Allowed, read_manifest
@@ -22,13 +23,13 @@ EXIT_CODES: Mapping[Verdict, int] = {"equal": 0, "differs": 1, "unknown": 2}
 
 
 class Progress(Protocol):
-    """Hears how a run goes on. Every route is started, advanced once a request, and finished, in this order."""
+    """Hears how a run goes on. Every route is started, advanced as it answers, and finished, in this order."""
 
     def start(self, route: str, requests: int) -> None:
         """A route begins to open its bundle."""
 
-    def advance(self, route: str) -> None:
-        """One request is done."""
+    def advance(self, route: str, requests: int = 1, rows: int = 0) -> None:
+        """This many requests more are done, with this many candidates; threads of several routes may say so at once."""
 
     def finish(self, route: str, outcome: str) -> None:
         """The route is done; `outcome` is a few words."""
@@ -60,6 +61,10 @@ class ParityRun:
         cases: the requests.
         routes: one tally a route, in the order they ran.
         left_out: routes that nobody asked for by name and that lack an input, with the reason.
+        baseline_route: whose answers the others are compared with: a route's name, or `goldens`.
+        pairs: every two routes compared with each other; empty where nobody asked.
+        split: which readers serve the bundle and which refuse it; None where they are at one.
+        made: how, when and where the run was made; None where nobody noted it.
     """
 
     bundle: BundleFacts
@@ -69,6 +74,10 @@ class ParityRun:
     cases: tuple[Case, ...]
     routes: tuple[RouteTally, ...]
     left_out: Mapping[str, str]
+    baseline_route: str = catalogue.BASELINE
+    pairs: tuple[PairTally, ...] = ()
+    split: Split | None = None
+    made: RunFacts | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -142,7 +151,20 @@ def verify(
     speed = f", {rows / seconds:,.0f} rows/s" if seconds > 0 else ""
     progress.finish(base.name, f"{rows:,} rows{speed}: the baseline")
     tallies = [_compare(route, bundle, baseline, cases, expected, options, progress) for route in chosen]
-    return ParityRun(bundle, baseline, seconds, rows, tuple(cases), tuple(tallies), dict(left_out or {}))
+    return ParityRun(
+        bundle, baseline, seconds, rows, tuple(cases), tuple(tallies), dict(left_out or {}), split=_split(tallies)
+    )
+
+
+def _split(tallies: Sequence[RouteTally]) -> Split | None:
+    """Return who serves the bundle and who refuses it; the baseline's reader serves it where a run got so far."""
+    refuses = {
+        tally.route: tally.failure.detail
+        for tally in tallies
+        if tally.failure is not None and tally.failure.reason == "refused"
+    }
+    serves = [tally.route for tally in tallies if tally.facts is not None and tally.route not in refuses]
+    return Split((catalogue.BASELINE, *serves), refuses) if refuses else None
 
 
 def _compare(
@@ -190,7 +212,7 @@ def _answer_and_tell(scorer: Scorer, case: Case, route: str, progress: Progress)
     packed = scorer.pack(case.raw)
     began = time.perf_counter()
     answer = Answer(packed, scorer.score(case.raw), time.perf_counter() - began)
-    progress.advance(route)
+    progress.advance(route, 1, answer.scored.n if isinstance(answer.scored, RouteScores) else 0)
     return answer
 
 
