@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from twinrank.bridge._environments import Environment, make_environment
+from twinrank.bridge._errors import UserError
 from twinrank.bridge._java import JavaMissingError, find_jar, find_java
 from twinrank.export.bundle import host_class
 
@@ -63,6 +65,20 @@ def other(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest["provenance"] = {"planted": "another export"}
     reseal(bundle, manifest)
     return bundle
+
+
+@pytest.fixture(scope="session")
+def other_release() -> Environment:
+    """An environment with ONNX Runtime 1.23.2, whose LayerNorm and Log compute other bits; `.python` is its command.
+
+    The first use on a machine installs it from the package index, so tests that need it are of the tier `ci`.
+    """
+    try:
+        return make_environment("1.23.2")
+    except UserError as error:
+        if must_run():
+            pytest.fail(f"another release must be installable here, but {error}")
+        pytest.skip(str(error))
 
 
 @dataclass(frozen=True)
