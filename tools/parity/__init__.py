@@ -1,0 +1,1 @@
+"""The parity suite: bundles of every kind, every route, every bit, and one summary. `python -m tools.parity full`."""
