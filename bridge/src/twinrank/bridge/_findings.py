@@ -23,6 +23,7 @@ CauseCode = Literal[
     "output_rounding",
     "other_order",
     "other_decision",
+    "unstable",
     "unknown",
 ]
 """Stable names of causes; README.md says what each means and what to do."""
@@ -129,6 +130,7 @@ class Finding:
         shrunk: the smallest request; None where it was not searched for.
         command: what a person types to see this difference again, file names relative to the report folder's parent.
         files: further files of the report by their name in the report folder (the shrunk request among them).
+        notes: what was tried and showed nothing, what could not be tried and why, one sentence each.
     """
 
     route: str
@@ -137,3 +139,4 @@ class Finding:
     shrunk: Shrunk | None = None
     command: str = ""
     files: Mapping[str, bytes] | None = None
+    notes: tuple[str, ...] = ()

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
+from twinrank.bridge._plain import PlainModel, PlainModelError
 from twinrank.bridge._scorer import (
     SCORE,
     Array,
     Facts,
     Route,
     RouteError,
+    RouteFailedError,
     RouteOptions,
     RouteScores,
     Scorer,
     ScorerBase,
 )
-from twinrank.export.bundle import Bundle, SignaturePolicy, host_class, open_bundle
+from twinrank.export.bundle import Bundle, SessionSettings, SignaturePolicy, host_class, open_bundle
 from twinrank.training.schema import ScoringError
 
 __all__ = ["ROUTE"]
@@ -70,6 +72,14 @@ class _Reader(ScorerBase):
             dropped=tuple(int(index) for index in scores.dropped),
             known=np.ones(scores.n, np.bool_),
         )
+
+    def run_graph(
+        self, model: Path, settings: SessionSettings, taps: Sequence[str], blocks: Mapping[str, Array]
+    ) -> Mapping[str, Array] | None:
+        try:
+            return PlainModel(model, settings, taps).run(blocks)
+        except (OSError, PlainModelError) as error:
+            raise RouteFailedError("ort", "refused", f"{model}: {error}") from error
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,131 @@
+"""The order in which a difference is examined, and what is said at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+from twinrank.bridge._cases import Case
+from twinrank.bridge._findings import Cause, CauseCode, Finding
+from twinrank.bridge._scorer import RouteError, RouteFailedError, RouteOptions, Scored, Scorer
+from twinrank.bridge.explain._decision import compare_decisions
+from twinrank.bridge.explain._facts import compare_facts, refusal_cause
+from twinrank.bridge.explain._inquiry import Inquiry, equal_outputs
+from twinrank.export.bundle import read_manifest
+
+SECONDS = 30.0
+
+_UNKNOWN = (
+    "compare the runtimes by hand with the request and the command below; if both sides are official packages of one "
+    "release on one host class, this is a fault of one of the readers: report it with the request"
+)
+
+
+def explain(
+    bundle: Path,
+    deployed: Path | None,
+    case: Case,
+    expected: Scored,
+    actual: Scored,
+    baseline: Scorer,
+    scorer: Scorer,
+    *,
+    route: str,
+    options: RouteOptions | None = None,
+    seconds: float = SECONDS,
+    progress: Callable[[str], None] = lambda _step: None,
+) -> Finding:
+    """Explain the first difference between the baseline and a route.
+
+    Args:
+        bundle: directory of the baseline's bundle.
+        deployed: directory of the bundle that the route opened, if that is another one.
+        case: the request on which they differ.
+        expected: the baseline's answer to it.
+        actual: the route's answer to it.
+        baseline: the baseline, open; it is asked further requests and runs graphs.
+        scorer: the route, open; the same. It is not closed.
+        route: the route's name.
+        options: what the route was opened with; with them another route may stand in for one that runs no graphs.
+        seconds: when to stop; an experiment that has begun is finished first.
+        progress: hears one line a step.
+
+    Returns:
+        The finding, at least with the cause `unknown`. Never raises: a step that fails is a note.
+    """
+    try:
+        inquiry = Inquiry(
+            route,
+            bundle,
+            deployed or bundle,
+            read_manifest(bundle),
+            read_manifest(deployed or bundle),
+            case,
+            expected,
+            actual,
+            baseline,
+            scorer,
+            (baseline.facts(), scorer.facts()),
+            time.monotonic() + seconds,
+            progress,
+            options,
+        )
+    except Exception as error:  # an explanation must never cost the report that it is a part of
+        return Finding(route, (_unknown([f"the explanation could not begin: {type(error).__name__}: {error}"]),))
+    for name, work in _STEPS:
+        inquiry.step(name, work)
+    return _finding(inquiry)
+
+
+def explain_refusal(route: str, failure: RouteFailedError) -> Finding:
+    """Explain why a reader refused the bundle that the baseline serves, from what it said."""
+    evidence = [failure.detail, *failure.evidence.splitlines()[-5:]]
+    known = refusal_cause(route, failure)
+    if known is None:
+        said = f"{route} refuses a bundle that the baseline serves"
+        remedy = "do what its message asks; the two readers must decide alike"
+        return Finding(route, (Cause("other_decision", said, True, tuple(evidence), remedy),))
+    code, said, remedy = known
+    return Finding(route, (Cause(cast(CauseCode, code), said, True, tuple(evidence), remedy),))
+
+
+def _ask_again(inquiry: Inquiry) -> None:
+    """Ask both sides the same request again: a side that answers otherwise now needs another search."""
+    sides = (
+        ("the baseline", inquiry.baseline, inquiry.expected.answer),
+        (inquiry.route, inquiry.scorer, inquiry.actual.answer),
+    )
+    for name, scorer, before in sides:
+        again = scorer.score(inquiry.case.raw)
+        if isinstance(again, RouteError) or isinstance(before, RouteError):
+            same = again == before
+        else:
+            same = equal_outputs(before.outputs, again) and before.order == again.order
+        if not same:
+            inquiry.add(
+                "unstable",
+                f"{name} answers the same request otherwise when it is asked again",
+                ["asked twice, one request after the other, on the same session"],
+                "look for state in the reader, for threads in the session, and for a graph that draws random numbers",
+                proven=True,
+            )
+
+
+_STEPS: tuple[tuple[str, Callable[[Inquiry], None]], ...] = (
+    ("comparing facts", compare_facts),
+    ("asking again", _ask_again),
+    ("comparing decisions", compare_decisions),
+)
+
+
+def _finding(inquiry: Inquiry) -> Finding:
+    causes = sorted(inquiry.causes, key=lambda cause: not cause.proven)
+    if not causes:
+        causes = [_unknown(inquiry.notes)]
+    return Finding(inquiry.route, tuple(causes), inquiry.place, notes=tuple(inquiry.notes))
+
+
+def _unknown(evidence: list[str]) -> Cause:
+    return Cause("unknown", "none of the known causes gives the route's bits", False, tuple(evidence), _UNKNOWN)
