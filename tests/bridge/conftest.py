@@ -15,6 +15,8 @@ from twinrank.bridge.routes import probe
 from twinrank.export.bundle import host_class
 
 ROOT = Path(__file__).resolve().parents[2]
+# A sample is another team's project: a test runs it in a folder of its own.
+collect_ignore = ["samples"]
 TINY = ROOT / "tests" / "contract" / "vectors" / "bundles" / "tiny" / "1"
 
 

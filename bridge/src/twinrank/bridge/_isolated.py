@@ -15,7 +15,6 @@ from typing import BinaryIO
 
 from twinrank.bridge import _frames
 from twinrank.bridge._scorer import Route, RouteFailedError, RouteOptions, Scorer
-from twinrank.bridge._testee import FrameScorer
 from twinrank.bridge.routes import jpype, probe
 
 
@@ -26,11 +25,7 @@ def isolated() -> Route:
 
 def _open(bundle: Path, options: RouteOptions) -> Scorer:
     command = [sys.executable, "-c", f"from {__name__} import main; main()"]
-    try:
-        pipe = probe.Pipe(command)
-    except OSError as error:
-        raise RouteFailedError("jpype", "unavailable", f"{command[0]} cannot be started: {error}") from error
-    return FrameScorer("jpype", pipe, bundle, options)
+    return probe.open_command(command, bundle, options, route="jpype")
 
 
 def main() -> None:

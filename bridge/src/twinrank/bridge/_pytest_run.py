@@ -13,17 +13,18 @@ import pytest
 
 from twinrank.bridge import routes as catalogue
 from twinrank.bridge._cases import Case, collect
-from twinrank.bridge._command_verify import write
 from twinrank.bridge._errors import UserError, explain
 from twinrank.bridge._isolated import isolated
 from twinrank.bridge._pytest_log import LOG
 from twinrank.bridge._pytest_text import outcome_line, told
 from twinrank.bridge._scorer import Level, Route, RouteFailedError, RouteOptions, Scorer
 from twinrank.bridge._verify import ParityRun, bundle_facts, select, verify
+from twinrank.bridge._writing import write
 from twinrank.export.bundle import BundleError
 
 _VERSION = re.compile("[1-9][0-9]{0,17}")
 _T = TypeVar("_T")
+_KNOWN = pytest.StashKey[dict[tuple[str, str], Any]]()
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class DifferenceError(AssertionError):
 
 
 class NoAnswerError(Exception):
-    """Nothing can be said of a route: it did not run, or compared nothing. Never a pass."""
+    """A bundle cannot be verified over any route: the baseline refuses it, or its requests cannot be read."""
 
 
 class _Silent:
@@ -85,7 +86,7 @@ class _Silent:
     def start(self, route: str, requests: int) -> None:
         """Say nothing."""
 
-    def advance(self, route: str) -> None:
+    def advance(self, route: str, requests: int = 1, rows: int = 0) -> None:
         """Say nothing."""
 
     def finish(self, route: str, outcome: str) -> None:
@@ -204,23 +205,26 @@ def choose(config: pytest.Config, given: Settings, bundle: Path) -> tuple[list[R
 
 def parameters(config: pytest.Config, wanted: Sequence[str]) -> tuple[list[Any], list[str]]:
     """Return the values and ids of a test that wants bundles, routes, or both; `Missing` where there are none."""
+    # pytest takes a session's fixture for another one unless its parameter is the same object.
+    known = config.stash.setdefault(_KNOWN, {})
     pairs: dict[tuple[str, ...], tuple[Any, ...]] = {}
     try:
         given = settings(config)
         named = labels(given.bundles)
         for bundle in given.bundles:
             for route in choose(config, given, bundle)[0]:
-                columns = {"twinrank_bundle": (named[bundle], bundle), "twinrank_route": (route.name, route)}
-                key = tuple(columns[name][0] for name in wanted)
-                pairs.setdefault(key, tuple(columns[name][1] for name in wanted))
+                texts = {"twinrank_bundle": named[bundle], "twinrank_route": route.name}
+                values: dict[str, Any] = {"twinrank_bundle": bundle, "twinrank_route": route}
+                key = tuple(texts[name] for name in wanted)
+                pairs.setdefault(key, tuple(known.setdefault((name, texts[name]), values[name]) for name in wanted))
         why = "no bundle was given: add --twinrank-bundle PATH, or twinrank_bundle to pytest's configuration file"
         missing = None if pairs else ("none given", why)
     except (pytest.UsageError, BundleError, UserError) as error:
         missing = ("unusable", explained(error))
     if missing is not None:
         pairs = {(missing[0],) * len(wanted): (Missing(missing[1]),) * len(wanted)}
-    values = [pair if len(wanted) > 1 else pair[0] for pair in pairs.values()]
-    return values, ["-".join(key) for key in pairs]
+    columns = [pair if len(wanted) > 1 else pair[0] for pair in pairs.values()]
+    return columns, ["-".join(key) for key in pairs]
 
 
 def given(value: object, kind: type[_T]) -> _T:

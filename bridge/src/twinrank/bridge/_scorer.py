@@ -194,6 +194,15 @@ class ScorerBase:
         del model, settings, taps, blocks
         return None
 
+    def __enter__(self) -> Self:
+        """Return the scorer itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release nothing: a route that holds a process or a socket overrides this."""
+
     def _scored(self, raw: bytes) -> Scored:
         answer = self.score(raw)
         if isinstance(answer, RouteError):

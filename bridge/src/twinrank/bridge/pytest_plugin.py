@@ -74,7 +74,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         from twinrank.bridge import _pytest_run
 
         values, ids = _pytest_run.parameters(metafunc.config, wanted)
-        metafunc.parametrize(wanted, values, ids=ids, indirect=True, scope="session")
+        metafunc.parametrize(",".join(wanted), values, ids=ids, indirect=True, scope="session")
 
 
 @pytest.hookimpl(tryfirst=True)
