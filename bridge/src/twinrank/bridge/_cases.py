@@ -14,8 +14,8 @@ class Case:
     """One raw request.
 
     Attributes:
-        source: `golden`, `run` or `file`.
-        line: its line in that source, from 1.
+        source: `golden`, `run`, `file` or `fuzz`.
+        line: its line in that source, from 1; a fuzz request has its number there.
         raw: the request's bytes, verbatim.
     """
 

@@ -1,0 +1,133 @@
+"""The shrinker on planted differences: the exact minimum is known, because the predicate is."""
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+
+import pytest
+
+from twinrank.bridge import RouteFailedError
+from twinrank.bridge.fuzz import shrink
+
+
+class Asked:
+    """A batch predicate that counts."""
+
+    def __init__(self, differs: Callable[[bytes], bool]) -> None:
+        self.one = differs
+        self.requests = self.calls = self.largest = 0
+
+    def __call__(self, raws: Sequence[bytes]) -> list[bool]:
+        self.calls += 1
+        self.requests += len(raws)
+        self.largest = max(self.largest, len(raws))
+        return [self.one(raw) for raw in raws]
+
+
+def read(raw: bytes) -> dict[str, Any] | None:
+    """What a lenient reader makes of a request; None where its shape is not that of one."""
+    try:
+        document = json.loads(raw)
+    except ValueError:
+        return None
+    shaped = isinstance(document, dict) and isinstance(document.get("context"), dict)
+    slate = document.get("candidates") if shaped else None
+    return document if isinstance(slate, list) and all(isinstance(one, dict) for one in slate) else None
+
+
+def sharp_s(raw: bytes) -> bool:
+    document = read(raw)
+    lists = [candidate.get("tags") for candidate in document["candidates"]] if document is not None else []
+    return any(isinstance(tag, str) and "ß" in tag for tags in lists if isinstance(tags, list) for tag in tags[3:])
+
+
+def slate(n: int, at: int) -> bytes:
+    tags = ["x", "yy", "z", "w", "q", "k"]
+    sharp = [*tags[:4], "aßc", "k"]
+    candidates = [{"id": str(i), "tags": sharp if i == at else tags, "price": i / 7} for i in range(n)]
+    return json.dumps({"context": {"a": 1, "b": [1, 2, 3]}, "candidates": candidates, "k": 3}).encode()
+
+
+MINIMUM = '{"context":{},"candidates":[{"tags":[0,0,0,"ß"]}]}'.encode()
+
+
+def test_the_exact_minimum_of_a_planted_difference_is_found() -> None:
+    raw = slate(5, 3)
+    asked = Asked(sharp_s)
+    found = shrink(raw, asked)
+    assert (found.raw, found.complete, found.before) == (MINIMUM, True, len(raw))
+    assert found.tried == asked.requests
+    assert asked.largest > 4
+
+
+def test_a_slate_of_ten_thousand_takes_a_bounded_number_of_questions() -> None:
+    asked = Asked(sharp_s)
+    found = shrink(slate(10_000, 7_123), asked, seconds=60.0)
+    assert (found.raw, found.complete) == (MINIMUM, True)
+    assert asked.requests < 400
+    assert asked.calls < 150
+
+
+def test_two_candidates_that_are_needed_together_stay() -> None:
+    def two(raw: bytes) -> bool:
+        document = read(raw)
+        return sharp_s(raw) and document is not None and any(one.get("id") == "17" for one in document["candidates"])
+
+    found = shrink(slate(1_000, 900), Asked(two), seconds=60.0)
+    assert found.raw == '{"context":{},"candidates":[{"id":"17"},{"tags":[0,0,0,"ß"]}]}'.encode()
+
+
+def test_white_space_stays_only_where_it_matters() -> None:
+    raw = b'{ "context" : {"a": 1}, "candidates" : [ {"a": 1} , {"a":\t13 } ] }'
+    found = shrink(raw, Asked(lambda raw: b"\t" in raw and read(raw) is not None))
+    assert found.raw in (
+        b'{"context":{},"candidates":\t[]}',
+        b'{"context":{},"candidates":[\t]}',
+        b'{"context":{},"candidates":[{"":\t0}]}',
+    )
+
+
+def test_what_is_no_json_shrinks_by_its_bytes() -> None:
+    raw = b'{"context":{"a":"\xffabc"},"candidates":[{"a":1},{"b":[1,2,3]}]}x'
+    found = shrink(raw, Asked(lambda raw: b"\xff" in raw and raw.endswith(b"x")))
+    assert (found.raw, found.complete) == (b"\xffx", True)
+
+
+def test_a_difference_that_comes_and_goes_ends_and_is_not_called_complete() -> None:
+    turn = count()
+    found = shrink(slate(50, 30), Asked(lambda raw: sharp_s(raw) and next(turn) % 3 != 1))
+    assert sharp_s(found.raw)
+    assert len(found.raw) < 200
+
+
+def test_a_difference_that_does_not_show_again_leaves_the_request_as_it_is() -> None:
+    raw = slate(3, 1)
+    found = shrink(raw, Asked(lambda _: False))
+    assert (found.raw, found.tried, found.complete) == (raw, 1, False)
+
+
+def test_a_route_that_fails_ends_the_search_with_the_best_so_far() -> None:
+    turn = count()
+
+    def dying(raw: bytes) -> bool:
+        if next(turn) > 30:
+            raise RouteFailedError("probe", "crashed", "exit code 134")
+        return sharp_s(raw)
+
+    raw = slate(100, 30)
+    found = shrink(raw, Asked(dying))
+    assert not found.complete
+    assert sharp_s(found.raw)
+    assert len(found.raw) < len(raw) / 10
+
+
+def test_time_ends_the_search_when_everything_is_needed() -> None:
+    raw = slate(2_000, 3)
+    found = shrink(raw, Asked(lambda given: given == raw), seconds=0.5)
+    assert (found.raw, found.complete) == (raw, False)
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[" * 5000, b'{"a":1', b"\xef\xbb\xbf{}", b"[1]", b'"x"', b"7"])
+def test_any_bytes_can_be_shrunk(raw: bytes) -> None:
+    assert shrink(raw, Asked(lambda _: True)).raw == b""
