@@ -40,6 +40,10 @@ test-ci: tools env jar ## what needs more components: Gradle, a newer JDK, a bro
 full: tools env jar ## the full-size runs: three training seeds, the parity suite over every request of the run
 	tools/full.sh
 
+.PHONY: parity
+parity: tools env jar ## ten bundles of every kind over every route: ten million scores, 0 differing bits (20 minutes)
+	tools/parity.sh full
+
 .PHONY: reliability
 reliability: tools ## crashes and leaks at full size: 200 SIGTERMs, 1000 reloads, 3000 closes, leaks, kills, starved callers, jcstress (an hour)
 	tools/reliability.sh full

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The full-size runs: three training seeds beside their baselines, every request of each run over every route, and the
-# lifecycle tests of the Java core at full size. Figures go to build/full and to the terminal.
+# The full-size runs: three training seeds beside their baselines, every request of each run over every route, the parity
+# suite over ten bundles, and the lifecycle tests of the Java core at full size. Figures go to build/full and to the terminal.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 twinrank=.venv/bin/twinrank
@@ -14,6 +14,9 @@ for seed in 7 8 9; do
   bundle=$(ls -d "$out/models-seed$seed"/ml100k/* | sort -V | tail -1)
   "$twinrank" verify "$bundle" --run "$out/runs/ml100k-seed$seed" --report "$out/report-seed$seed"
 done
+
+printf '\n---- bundles of every kind over every route: ten million scores\n'
+tools/parity.sh full
 
 printf '\n---- crashes and leaks of the Java core at full size\n'
 tools/reliability.sh full

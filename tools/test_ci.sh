@@ -22,6 +22,9 @@ java-serving/it/check.sh
 phase "the core's Javadoc, without a warning"
 tools/maven.sh -pl core javadoc:javadoc
 
+phase "bundles of every kind over every route: 300,000 scores"
+tools/parity.sh ci
+
 phase "Python tests that need a component"
 .venv/bin/pytest -m ci
 

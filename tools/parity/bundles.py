@@ -77,10 +77,12 @@ class Source:
     real: Sequence[bytes] = field(default_factory=tuple)
 
     def requests(self, seed: int, scores: int) -> Iterator[bytes]:
-        """The real requests, then drawn ones until so many candidates are reached; about one in forty is refused."""
+        """The real requests, then drawn ones until so many candidates are ranked; about one in forty is refused."""
         random = np.random.Generator(np.random.PCG64(seed))
         for raw in self.real:
-            scores -= len(json.loads(raw)["candidates"])
+            document = json.loads(raw)
+            n = len(document["candidates"])
+            scores -= min(n, document.get("k", n))
             yield raw
         catalogue = self.catalogue(random)
         wrong = traffic.broken(self.schema, json.loads(catalogue[0]))
@@ -112,19 +114,33 @@ def recipes() -> tuple[Recipe, ...]:
     )
 
 
-def made(recipe: Recipe, tell: Callable[[str], None]) -> Path:
-    """Returns the recipe's bundle, made now unless it was made from the very same sources on this host class."""
-    note = BUILD / "made" / f"{recipe.name}.json"
-    key = _key(recipe)
-    if note.is_file():
-        told = json.loads(note.read_text(encoding="utf-8"))
-        if told["key"] == key and (Path(told["bundle"]) / "manifest.json").is_file():
-            return Path(told["bundle"])
-    tell(f"{recipe.name}: {recipe.summary}")
+def is_made(recipe: Recipe) -> bool:
+    """Whether the recipe's bundle is there, made from the very same sources on this host class."""
+    return _noted(recipe) is not None
+
+
+def made(recipe: Recipe) -> Path:
+    """Returns the recipe's bundle, made now unless it is there."""
+    noted = _noted(recipe)
+    if noted is not None:
+        return noted
     bundle = recipe.make(BUILD / "models")
+    note = _note(recipe)
     note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps({"key": key, "bundle": str(bundle)}) + "\n", encoding="utf-8")
+    note.write_text(json.dumps({"key": _key(recipe), "bundle": str(bundle)}) + "\n", encoding="utf-8")
     return bundle
+
+
+def _note(recipe: Recipe) -> Path:
+    return BUILD / "made" / f"{recipe.name}.json"
+
+
+def _noted(recipe: Recipe) -> Path | None:
+    if not _note(recipe).is_file():
+        return None
+    told = json.loads(_note(recipe).read_text(encoding="utf-8"))
+    bundle = Path(told["bundle"])
+    return bundle if told["key"] == _key(recipe) and (bundle / "manifest.json").is_file() else None
 
 
 def request_file(recipe: Recipe, scores: int) -> Path:

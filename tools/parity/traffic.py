@@ -153,14 +153,14 @@ def requests(
     largest: int,
     sizes: Sizes = SIZES,
 ) -> Iterator[bytes]:
-    """Requests with at least so many candidates in all, the large slates first.
+    """Requests that rank at least so many candidates in all, the large slates first.
 
     Args:
         random: draws sizes, items, cuts and what is broken.
         contexts: one for each request; the last is used again where they end.
         catalogue: candidates to draw from.
         broken: candidates of which a request that must be refused holds one; empty for none such.
-        scores: how many candidates the accepted requests hold in all, at least.
+        scores: how many candidates the answers show in all, at least.
         largest: size of one slate in a million candidates, and of the first where twice as many are asked for.
         sizes: of the others.
     """
@@ -171,10 +171,12 @@ def requests(
         context = next(contexts, context)
         n = largest if huge > 0 else int(random.choice(counts, p=chances))
         rows = [catalogue[index] for index in random.integers(len(catalogue), size=n)]
+        k = int(random.integers(0, n + 2)) if random.random() < _CUT else None
         if huge <= 0 and broken and random.random() < _REFUSED:
             rows[int(random.integers(n))] = broken[int(random.integers(len(broken)))]
         else:
-            left -= n
+            # A ranking service shows no score of what k cuts.
+            left -= n if k is None else min(n, k)
         huge -= 1
-        k = b',"k":%d' % random.integers(0, n + 2) if random.random() < _CUT else b""
-        yield b'{"context":%b,"candidates":[%b]%b}' % (context, b",".join(rows), k)
+        cut = b"" if k is None else b',"k":%d' % k
+        yield b'{"context":%b,"candidates":[%b]%b}' % (context, b",".join(rows), cut)
