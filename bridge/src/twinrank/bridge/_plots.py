@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -13,8 +14,9 @@ mpl.use("agg")
 import numpy as np
 from matplotlib.figure import Figure
 
-from twinrank.bridge._parity import ULP_EDGES, RouteTally
+from twinrank.bridge._parity import ULP_EDGES, HeadTally, RouteTally
 from twinrank.bridge._scorer import SCORE, Array
+from twinrank.bridge._text import printable
 
 # Colours that occur nowhere else stand for the page's own; matplotlib cannot write CSS variables itself.
 _STAND_INS = {"#010203": "var(--ink)", "#040506": "var(--soft)", "#070809": "var(--rule)"}
@@ -23,6 +25,7 @@ _STAND_INS |= {colour: f"var(--series-{place})" for place, colour in enumerate(_
 # Narrower bars, and bins of four digits, have no room for more.
 _LABELLED = 0.5
 _COARSE = 256
+_LONGEST_NAME = 28
 _INK, _SOFT, _RULE = list(_STAND_INS)[:3]
 
 _STYLE: dict[Any, Any] = {
@@ -54,12 +57,13 @@ def ulp_histogram(tally: RouteTally) -> str:
             (place for head in tally.heads.values() for place, count in enumerate(head.histogram) if count), default=0
         )
         shown = min(max(last + 2, 4), len(ULP_EDGES))
-        width = 0.86 / len(tally.heads)
-        tallest = max(100 * max(head.histogram) / max(head.rows, 1) for head in tally.heads.values())
-        for place, head in enumerate(tally.heads.values()):
+        heads = _plotted(tally)
+        width = 0.86 / len(heads)
+        tallest = max(100 * max(head.histogram) / max(head.rows, 1) for head in heads)
+        for place, head in enumerate(heads):
             share = np.asarray(head.histogram[:shown]) / max(head.rows, 1) * 100
             left = np.arange(shown) - 0.43 + width * (place + 0.5)
-            axes.bar(left, share, width=width * 0.92, color=_SERIES[place % len(_SERIES)], label=head.name)
+            axes.bar(left, share, width=width * 0.92, color=_SERIES[place], label=_name(head.name))
             for x, height, count in zip(left, share, head.histogram, strict=False):
                 if count and height >= _LABELLED:
                     axes.annotate(
@@ -75,8 +79,21 @@ def ulp_histogram(tally: RouteTally) -> str:
         axes.set_xlabel("units in the last place")
         axes.set_ylabel("% of rows")
         axes.set_ylim(0, 1.15 * tallest)
-        axes.legend(loc="upper right", ncols=len(tally.heads))
+        axes.legend(loc="upper right", ncols=min(len(heads), 3))
         return _svg(figure, f"Histogram: distance of {tally.route} from the baseline in units in the last place")
+
+
+def _plotted(tally: RouteTally) -> list[HeadTally]:
+    """Return at most as many heads as there are colours: those that differ most, and the score."""
+    heads = sorted(tally.heads.values(), key=lambda head: (-head.beyond, -head.differing_bits))[: len(_SERIES)]
+    kept = heads if tally.heads[SCORE] in heads else [*heads[:-1], tally.heads[SCORE]]
+    return [head for head in tally.heads.values() if head in kept]
+
+
+def _name(text: str) -> str:
+    # matplotlib reads `$` as mathematics and a leading underscore as "not in the legend".
+    shown = printable(text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…")
+    return shown.replace("$", r"\$") if not shown.startswith("_") else f"\u200b{shown}"
 
 
 def score_plots(tally: RouteTally) -> str:
@@ -94,9 +111,9 @@ def score_plots(tally: RouteTally) -> str:
         if len(expected):
             ends = [float(expected.min()), float(expected.max())]
             left.plot(ends, ends, color=_SOFT, linewidth=0.8, linestyle="--")
-        left.set_title(f"score: {tally.route} against baseline")
+        left.set_title(f"score: {_name(tally.route)} against baseline")
         left.set_xlabel("baseline score")
-        left.set_ylabel(f"{tally.route} score")
+        left.set_ylabel(f"{_name(tally.route)} score")
         _points(right, expected, actual - expected)
         allowed = tally.heads[SCORE].allowed
         if allowed is not None:
@@ -113,7 +130,7 @@ def score_plots(tally: RouteTally) -> str:
         right.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
         right.set_title("difference over score")
         right.set_xlabel("baseline score")
-        right.set_ylabel(f"{tally.route} - baseline")
+        right.set_ylabel(f"{_name(tally.route)} - baseline")
         return _svg(figure, f"Scatter: score of {tally.route} against the baseline, and their difference")
 
 
@@ -156,5 +173,7 @@ def _svg(figure: Figure, label: str) -> str:
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r"font: ([0-9.]+px)[^;\"]*", r"font-size: \1", svg)
+    # Names that nothing refers to would be there twice on a page with two plots.
+    svg = re.sub(r' id="[A-Za-z0-9]+_\d+"', "", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1).strip()
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(printable(label))}" ', 1).strip()
