@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
 import numpy as np
 
-from twinrank.bridge import _frames
+from twinrank.bridge import _batch, _frames, _onnx_values
 from twinrank.bridge._scorer import (
     SCORE,
     Array,
@@ -20,8 +20,12 @@ from twinrank.bridge._scorer import (
     RouteFailedError,
     RouteOptions,
     RouteScores,
+    Scored,
     ScorerBase,
 )
+
+if TYPE_CHECKING:
+    from twinrank.export.bundle import SessionSettings
 
 PROTOCOL = 1
 
@@ -35,7 +39,7 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
 class Transport(Protocol):
     """Carries frames to a testee."""
 
-    def exchange(self, frame: bytes, timeout: float) -> tuple[dict[str, Any], bytes]:
+    def exchange(self, frame: bytes, timeout: float) -> tuple[dict[str, Any], bytes | memoryview]:
         """Send one frame and return the answer's header and body.
 
         Raises:
@@ -66,10 +70,12 @@ class FrameScorer(ScorerBase):
         self._route = route
         self._transport = transport
         self._options = options
+        self._graph: tuple[str, tuple[str, ...], SessionSettings] | None = None
         try:
             hello = self._ask({"op": "hello"})
             if hello.get("protocol") != PROTOCOL:
                 self._break(f"the testee speaks protocol {hello.get('protocol')!r}; this bridge speaks {PROTOCOL}")
+            self._operations = frozenset(str(name) for name in hello.get("ops") or ())
             load = self._load(bundle)
             self._outputs = self._declared_outputs(load)
             self._facts = Facts(
@@ -106,6 +112,68 @@ class FrameScorer(ScorerBase):
         return RouteScores(
             n, outputs, self._indices(header, "order", n), self._indices(header, "dropped", n), np.ones(n, np.bool_)
         )
+
+    def score_batch(self, raws: Sequence[bytes]) -> Sequence[Scored]:
+        """Score several raw requests at once; see `Scorer.score_batch`.
+
+        A testee without the operation is asked one request after another. A batch whose answers exceed a frame is
+        halved, so that a frame's limit bounds one request's answer and no more.
+        """
+        if "score_batch" not in self._operations:
+            return super().score_batch(raws)
+        scored: list[Scored] = []
+        for part in _batch.parts(raws):
+            scored += self._scored_part(part)
+        return scored
+
+    def _scored_part(self, raws: Sequence[bytes]) -> Sequence[Scored]:
+        answer, body = self._exchange({"op": "score_batch"}, _batch.body(raws), self._options.score_timeout)
+        if answer.get("code") == "response_too_large" and len(raws) > 1:
+            middle = len(raws) // 2
+            return [*self._scored_part(raws[:middle]), *self._scored_part(raws[middle:])]
+        if answer.get("ok") is not True:
+            self._break(f"score_batch failed: {answer.get('family')}: {answer.get('code')}: {answer.get('message')}")
+        try:
+            return _batch.read(answer, body, len(raws), self._outputs)
+        except ValueError as error:
+            self._break(f"a score_batch answer is not of the contract: {error}")
+
+    def run_graph(
+        self, model: Path, settings: SessionSettings, taps: Sequence[str], blocks: Mapping[str, Array]
+    ) -> Mapping[str, Array] | None:
+        """Run an ONNX file in the testee's runtime; see `Scorer.run_graph`.
+
+        The graph of the last call stays open, so that the same file with the same taps and settings is opened once.
+        Values that are no arrays of numpy's (sequences, maps, bfloat16 and smaller) are left out.
+
+        Raises:
+            RouteFailedError: as `Scorer.run_graph`. With the reason `refused` (the runtime, or its Java binding, does
+                not take the graph, a tap or a value) the scorer stays usable.
+        """
+        if "open_onnx" not in self._operations:
+            return None
+        wanted = (str(model.resolve()), tuple(taps), settings)
+        if wanted != self._graph:
+            self._graph = None
+            header = {"op": "open_onnx", "model": wanted[0], "taps": list(taps), "session": settings.to_json()}
+            self._graph_answer(header, b"", self._options.load_timeout)
+            self._graph = wanted
+        inputs, data = _onnx_values.encode(blocks)
+        answer, body = self._graph_answer({"op": "run", "inputs": inputs}, data, self._options.score_timeout)
+        try:
+            outputs = _onnx_values.decode(answer.get("outputs"), body)
+        except ValueError as error:
+            self._break(f"a run answer is not of the contract: {error}")
+        return {name: value for name, value in outputs.items() if isinstance(value, np.ndarray)}
+
+    def _graph_answer(
+        self, header: Mapping[str, Any], body: bytes, timeout: float
+    ) -> tuple[dict[str, Any], bytes | memoryview]:
+        answer, data = self._exchange(header, body, timeout)
+        if answer.get("ok") is True:
+            return answer, data
+        told = f"{header['op']}: {answer.get('family')}: {answer.get('code')}: {answer.get('message')}"
+        raise RouteFailedError(self._route, "refused" if answer.get("family") == "graph" else "protocol", told)
 
     def pack(self, raw: bytes) -> Mapping[str, Array] | RouteError | None:
         """Return the testee's packed blocks; see `Scorer.pack`."""
@@ -158,7 +226,9 @@ class FrameScorer(ScorerBase):
         reason: Reason = "refused" if answer.get("family") == "bundle" else "protocol"
         raise RouteFailedError(self._route, reason, f"{header['op']} was refused [{code}]: {told}")
 
-    def _ask_about(self, header: Mapping[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes] | RouteError:
+    def _ask_about(
+        self, header: Mapping[str, Any], raw: bytes
+    ) -> tuple[dict[str, Any], bytes | memoryview] | RouteError:
         answer, data = self._exchange(header, raw, self._options.score_timeout)
         if answer.get("ok") is True:
             return answer, data
@@ -166,7 +236,9 @@ class FrameScorer(ScorerBase):
             return RouteError(answer["code"], answer.get("feature"), answer.get("candidate"))
         self._break(f"{header['op']} failed outside the scoring family: {answer.get('code')}: {answer.get('message')}")
 
-    def _exchange(self, header: Mapping[str, Any], body: bytes, timeout: float) -> tuple[dict[str, Any], bytes]:
+    def _exchange(
+        self, header: Mapping[str, Any], body: bytes, timeout: float
+    ) -> tuple[dict[str, Any], bytes | memoryview]:
         try:
             return self._transport.exchange(_frames.encode(header, body), timeout)
         except _frames.FrameError as error:

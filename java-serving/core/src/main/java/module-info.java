@@ -1,5 +1,5 @@
 /** Opens twinrank bundles, proves them, and scores slates. */
-@SuppressWarnings("module") // the engine for newer JDKs is an artifact of its own
+@SuppressWarnings("module") // the engine for newer JDKs and the probe are artifacts of their own
 module dev.twinrank.core {
   requires com.dynatrace.hash4j;
   requires com.fasterxml.jackson.core;
@@ -9,5 +9,10 @@ module dev.twinrank.core {
 
   exports dev.twinrank.core;
   exports dev.twinrank.core.internal.engine to
-      dev.twinrank.ffm;
+      dev.twinrank.ffm,
+      dev.twinrank.probe;
+  exports dev.twinrank.core.internal.jni to
+      dev.twinrank.probe;
+  exports dev.twinrank.core.internal.proto to
+      dev.twinrank.probe;
 }

@@ -6,27 +6,33 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 import java.util.Optional;
 
 /**
  * One message of the protocol: u32 little-endian length of the header, the header, u32
  * little-endian length of the body, the body.
  *
- * <p>Not thread-safe as the arrays are not copied: whoever hands them over stops writing to them.
+ * <p>Not thread-safe as the body is not copied: whoever hands it over stops writing to it while the
+ * frame is read.
  */
 final class Frame {
   /** The largest header, and the largest body, in bytes. */
   static final int MAX_PART_BYTES = 64 << 20;
 
-  private static final int LENGTH_BYTES = Integer.BYTES;
+  static final int LENGTH_BYTES = Integer.BYTES;
   private static final byte[] EMPTY = {};
 
   private final byte[] header;
-  private final byte[] body;
+  private final ByteBuffer body;
 
   Frame(byte[] header, byte[] body) {
+    this(header, ByteBuffer.wrap(body));
+  }
+
+  private Frame(byte[] header, ByteBuffer body) {
     this.header = header;
-    this.body = body;
+    this.body = body.slice().order(ByteOrder.LITTLE_ENDIAN);
   }
 
   static Frame ofHeader(byte[] header) {
@@ -37,8 +43,16 @@ final class Frame {
     return header;
   }
 
+  /** Returns a copy of the body. */
   byte[] body() {
-    return body;
+    byte[] bytes = new byte[body.capacity()];
+    body.get(0, bytes);
+    return bytes;
+  }
+
+  /** Returns the body where it lies: a little-endian view of its own. */
+  ByteBuffer bodyInPlace() {
+    return body.duplicate().order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /**
@@ -48,9 +62,16 @@ final class Frame {
    *     the lengths say
    */
   static Frame decode(byte[] bytes) {
-    ByteBuffer in = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-    byte[] header = part(in, "header");
-    byte[] body = part(in, "body");
+    return decode(ByteBuffer.wrap(bytes));
+  }
+
+  /** Reads the frame that fills what is left of a buffer exactly; the body stays in it. */
+  static Frame decode(ByteBuffer bytes) {
+    ByteBuffer in = bytes.slice().order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer headerInPlace = part(in, "header");
+    byte[] header = new byte[headerInPlace.remaining()];
+    headerInPlace.get(header);
+    ByteBuffer body = part(in, "body");
     if (in.hasRemaining()) {
       throw new ProtocolException(
           Code.INVALID_FRAME,
@@ -60,7 +81,7 @@ final class Frame {
     return new Frame(header, body);
   }
 
-  private static byte[] part(ByteBuffer in, String name) {
+  private static ByteBuffer part(ByteBuffer in, String name) {
     if (in.remaining() < LENGTH_BYTES) {
       throw truncated(name, in.position());
     }
@@ -68,8 +89,8 @@ final class Frame {
     if (in.remaining() < length) {
       throw truncated(name, in.position());
     }
-    byte[] part = new byte[length];
-    in.get(part);
+    ByteBuffer part = in.slice(in.position(), length);
+    in.position(in.position() + length);
     return part;
   }
 
@@ -104,13 +125,7 @@ final class Frame {
 
   /** The frame's bytes. */
   byte[] encode() {
-    return ByteBuffer.allocate(2 * LENGTH_BYTES + header.length + body.length)
-        .order(ByteOrder.LITTLE_ENDIAN)
-        .putInt(header.length)
-        .put(header)
-        .putInt(body.length)
-        .put(body)
-        .array();
+    return new Answer(header, List.of(bodyInPlace())).encode();
   }
 
   // A claimed length is checked before anything is allocated for it, and readNBytes grows with what

@@ -58,7 +58,7 @@ public final class ProbeMain {
         try {
           frame = Frame.readFrom(in);
         } catch (ProtocolException e) {
-          write(out, Replies.failure(e));
+          write(out, Replies.failure(e).encode());
           return LOST_SYNC;
         }
         if (frame.isEmpty()) {

@@ -14,13 +14,14 @@ import dev.twinrank.core.Runtimes;
 import dev.twinrank.core.Scores;
 import dev.twinrank.core.ScoringException;
 import dev.twinrank.core.Verification.Allowed;
-import dev.twinrank.probe.ProtocolException.Code;
+import dev.twinrank.probe.Value.Named;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /** The response frames of the protocol. */
 final class Replies {
@@ -36,13 +37,14 @@ final class Replies {
     void writeTo(JsonGenerator json) throws IOException;
   }
 
-  static byte[] hello() {
+  static Answer hello() {
     return reply(
         json -> {
           json.writeNumberField("protocol", Testee.PROTOCOL);
           json.writeStringField("implementation", "twinrank-java/" + BuildInfo.VERSION);
           json.writeStringField("runtime", Runtimes.runtime());
           json.writeStringField("host_class", Runtimes.hostClass());
+          strings(json, "ops", Testee.OPERATIONS);
           json.writeObjectFieldStart("facts");
           json.writeStringField("engine", Runtimes.engine());
           json.writeStringField("java", Runtime.version().toString());
@@ -56,7 +58,7 @@ final class Replies {
         });
   }
 
-  static byte[] loaded(Model model) {
+  static Answer loaded(Model model) {
     return reply(
         json -> {
           json.writeStringField("model", model.name());
@@ -87,7 +89,7 @@ final class Replies {
         });
   }
 
-  static byte[] scored(Ranking ranking) {
+  static Answer scored(Ranking ranking) {
     Scores scores = ranking.scores();
     List<ByteBuffer> values = new ArrayList<>();
     for (int head = 0; head < scores.heads().size(); head++) {
@@ -111,7 +113,113 @@ final class Replies {
         values);
   }
 
-  static byte[] packed(RankRequest request) {
+  static Answer scored(Batch batch) {
+    return reply(
+        json -> {
+          numbers(json, "n", batch.candidates());
+          numbers(json, "ranked", batch.ranked());
+          numbers(json, "dropped", batch.dropped());
+          json.writeArrayFieldStart("errors");
+          for (Batch.Refusal refusal : batch.refusals()) {
+            json.writeStartObject();
+            json.writeNumberField("request", refusal.request());
+            json.writeStringField("code", refusal.reason().code().code());
+            place(json, refusal.reason());
+            json.writeEndObject();
+          }
+          json.writeEndArray();
+        },
+        batch.body());
+  }
+
+  private static void numbers(JsonGenerator json, String name, List<Integer> numbers)
+      throws IOException {
+    json.writeFieldName(name);
+    json.writeArray(numbers.stream().mapToInt(Integer::intValue).toArray(), 0, numbers.size());
+  }
+
+  private static void strings(JsonGenerator json, String name, List<String> strings)
+      throws IOException {
+    json.writeFieldName(name);
+    json.writeArray(strings.toArray(String[]::new), 0, strings.size());
+  }
+
+  static Answer opened(GraphTypes types) {
+    return reply(
+        json -> {
+          types(json, "inputs", types.inputs());
+          types(json, "outputs", types.outputs());
+        });
+  }
+
+  private static void types(JsonGenerator json, String name, Map<String, String> types)
+      throws IOException {
+    json.writeArrayFieldStart(name);
+    for (Map.Entry<String, String> each : types.entrySet()) {
+      json.writeStartObject();
+      json.writeStringField("name", each.getKey());
+      json.writeStringField("type", each.getValue());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+  }
+
+  static Answer ran(List<Named> outputs) {
+    List<ByteBuffer> body = new ArrayList<>();
+    return reply(
+        json -> {
+          json.writeArrayFieldStart("outputs");
+          for (Named output : outputs) {
+            json.writeStartObject();
+            json.writeStringField("name", output.name());
+            value(json, output.value(), body);
+            json.writeEndObject();
+          }
+          json.writeEndArray();
+        },
+        body);
+  }
+
+  /** Writes a value's members, and adds its data to the body. */
+  private static void value(JsonGenerator json, Value value, List<ByteBuffer> body)
+      throws IOException {
+    if (value instanceof Value.Tensor tensor) {
+      json.writeStringField("kind", "tensor");
+      json.writeStringField("dtype", tensor.type().label());
+      json.writeFieldName("shape");
+      json.writeArray(
+          tensor.shape().stream().mapToLong(Long::longValue).toArray(), 0, tensor.shape().size());
+      body.add(tensor.data());
+    } else if (value instanceof Value.Sequence sequence) {
+      json.writeStringField("kind", "sequence");
+      json.writeArrayFieldStart("values");
+      for (Value each : sequence.values()) {
+        json.writeStartObject();
+        value(json, each, body);
+        json.writeEndObject();
+      }
+      json.writeEndArray();
+    } else if (value instanceof Value.Mapping map) {
+      json.writeStringField("kind", "map");
+      json.writeObjectFieldStart("keys");
+      value(json, map.keys(), body);
+      json.writeEndObject();
+      json.writeObjectFieldStart("values");
+      value(json, map.values(), body);
+      json.writeEndObject();
+    } else if (value instanceof Value.Maybe maybe) {
+      json.writeStringField("kind", "optional");
+      json.writeArrayFieldStart("values");
+      if (maybe.value().isPresent()) {
+        json.writeStartObject();
+        value(json, maybe.value().get(), body);
+        json.writeEndObject();
+      }
+      json.writeEndArray();
+    }
+  }
+
+  static Answer packed(RankRequest request) {
     List<PackedBlock> blocks = request.blocks();
     return reply(
         json -> {
@@ -131,26 +239,28 @@ final class Replies {
         blocks.stream().map(PackedBlock::data).toList());
   }
 
-  static byte[] done() {
+  static Answer done() {
     return reply(json -> {});
   }
 
-  static byte[] failure(ScoringException e) {
-    return failure(
-        "scoring",
-        e.code().code(),
-        e.getMessage(),
-        json -> {
-          if (e.feature().isPresent()) {
-            json.writeStringField("feature", e.feature().get());
-          }
-          if (e.candidate().isPresent()) {
-            json.writeNumberField("candidate", e.candidate().getAsInt());
-          }
-        });
+  static Answer failure(ScoringException e) {
+    return failure("scoring", e.code().code(), e.getMessage(), json -> place(json, e));
   }
 
-  static byte[] failure(BundleException e) {
+  private static void place(JsonGenerator json, ScoringException e) throws IOException {
+    if (e.feature().isPresent()) {
+      json.writeStringField("feature", e.feature().get());
+    }
+    if (e.candidate().isPresent()) {
+      json.writeNumberField("candidate", e.candidate().getAsInt());
+    }
+  }
+
+  static Answer failure(GraphException e) {
+    return failure("graph", e.code().text(), e.getMessage(), json -> {});
+  }
+
+  static Answer failure(BundleException e) {
     return failure(
         "bundle",
         e.code().code(),
@@ -168,11 +278,11 @@ final class Replies {
         });
   }
 
-  static byte[] failure(ProtocolException e) {
+  static Answer failure(ProtocolException e) {
     return failure("protocol", e.code().text(), e.getMessage(), json -> {});
   }
 
-  private static byte[] failure(String family, String code, String message, Members more) {
+  private static Answer failure(String family, String code, String message, Members more) {
     return frame(
         false,
         json -> {
@@ -184,29 +294,16 @@ final class Replies {
         List.of());
   }
 
-  private static byte[] reply(Members members) {
+  private static Answer reply(Members members) {
     return reply(members, List.of());
   }
 
-  private static byte[] reply(Members members, List<ByteBuffer> body) {
+  private static Answer reply(Members members, List<ByteBuffer> body) {
     return frame(true, members, body);
   }
 
-  private static byte[] frame(boolean ok, Members members, List<ByteBuffer> parts) {
-    byte[] header = header(ok, members);
-    long size = 0;
-    for (ByteBuffer part : parts) {
-      size += part.remaining();
-    }
-    if (size > Frame.MAX_PART_BYTES || header.length > Frame.MAX_PART_BYTES) {
-      throw new ProtocolException(
-          Code.RESPONSE_TOO_LARGE,
-          "the answer has a header of %d bytes and a body of %d; at most %d each are allowed. Send fewer candidates"
-              .formatted(header.length, size, Frame.MAX_PART_BYTES));
-    }
-    ByteBuffer body = ByteBuffer.allocate((int) size);
-    parts.forEach(body::put);
-    return new Frame(header, body.array()).encode();
+  private static Answer frame(boolean ok, Members members, List<ByteBuffer> body) {
+    return new Answer(header(ok, members), body);
   }
 
   private static byte[] header(boolean ok, Members members) {

@@ -6,9 +6,13 @@ import dev.twinrank.core.Model;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.ModelOptions.Require;
 import dev.twinrank.core.Problem;
+import dev.twinrank.core.Runtimes;
 import dev.twinrank.core.ScoringException;
 import dev.twinrank.core.Verification.State;
+import dev.twinrank.core.internal.engine.SessionSettings;
+import dev.twinrank.core.internal.jni.JniEngineProvider;
 import dev.twinrank.probe.ProtocolException.Code;
+import java.nio.ByteBuffer;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -22,6 +26,7 @@ import java.util.Set;
  * <p>{@code score} and {@code pack} speak of the bundle loaded last; a load that fails leaves the
  * one before it in place. A testee that is attached to a live model speaks of that model only:
  * {@code load} without a {@code bundle} describes it, and one with a {@code bundle} is refused.
+ * {@code run} speaks of the graph that {@code open_onnx} opened last, which is no bundle's.
  *
  * <p>Thread-safe: frames are answered one at a time. All callers share the bundle loaded last.
  *
@@ -31,8 +36,14 @@ public final class Testee implements AutoCloseable {
   /** The version of the protocol that {@code hello} answers. */
   static final int PROTOCOL = 1;
 
+  /** What {@code hello} says that this testee can do. */
+  static final List<String> OPERATIONS =
+      List.of("hello", "load", "score", "score_batch", "pack", "open_onnx", "run", "bye");
+
   private final boolean attached;
   private Model model;
+  private PlainGraph graph;
+  private Answer kept;
   private boolean finished;
 
   /**
@@ -64,13 +75,42 @@ public final class Testee implements AutoCloseable {
    * @return the bytes of the response, lengths included
    */
   public synchronized byte[] handle(byte[] frame) {
-    Objects.requireNonNull(frame, "frame");
+    return answer(ByteBuffer.wrap(Objects.requireNonNull(frame, "frame"))).encode();
+  }
+
+  /**
+   * Answers one frame between memory that both sides hold. A response that does not fit is kept and
+   * not computed twice: the next call, with a request of no bytes, gives it.
+   *
+   * @param request what is left of it is one request, lengths included; none is left to ask for the
+   *     response that did not fit. It is neither changed nor kept
+   * @param response takes the response from its start, whatever its position and limit
+   * @return how many bytes of {@code response} are the answer; or, negative, how many it needs,
+   *     when nothing was written
+   * @since 0.1
+   */
+  public synchronized int handle(ByteBuffer request, ByteBuffer response) {
+    Objects.requireNonNull(response, "response");
+    Answer answer = request.hasRemaining() || kept == null ? answer(request) : kept;
+    kept = null;
+    if (answer.size() > response.capacity()) {
+      kept = answer;
+      return -answer.size();
+    }
+    answer.writeTo(response);
+    return answer.size();
+  }
+
+  private Answer answer(ByteBuffer frame) {
+    kept = null;
     try {
       Frame request = Frame.decode(frame);
-      return answer(RequestHeader.read(request.header()), request.body());
+      return answer(RequestHeader.read(request.header()), request);
     } catch (ScoringException e) {
       return Replies.failure(e);
     } catch (BundleException e) {
+      return Replies.failure(e);
+    } catch (GraphException e) {
       return Replies.failure(e);
     } catch (ProtocolException e) {
       return Replies.failure(e);
@@ -85,9 +125,18 @@ public final class Testee implements AutoCloseable {
     return finished;
   }
 
-  /** Closes the model that this testee opened, if any. Idempotent. */
+  /** Closes the model and the graph that this testee opened, if any. Idempotent. */
   @Override
   public synchronized void close() {
+    if (graph != null) {
+      graph.close();
+      graph = null;
+    }
+    kept = null;
+    closeModel();
+  }
+
+  private void closeModel() {
     Model open = model;
     model = null;
     if (open != null && !attached) {
@@ -95,41 +144,54 @@ public final class Testee implements AutoCloseable {
     }
   }
 
-  private byte[] answer(RequestHeader header, byte[] body) {
+  private Answer answer(RequestHeader header, Frame request) {
     return switch (header.op()) {
       case "hello" -> {
-        takesNothing(header, body);
+        takesNothing(header, request);
         yield Replies.hello();
       }
       case "load" -> {
         header.allow(Set.of("bundle", "require"));
-        refuseBody(header, body);
+        refuseBody(header, request);
         yield load(header);
       }
       case "score" -> {
         header.allow(Set.of());
-        yield Replies.scored(loaded().rank(loaded().parse(body)));
+        yield Replies.scored(loaded().rank(loaded().parse(request.body())));
+      }
+      case "score_batch" -> {
+        header.allow(Set.of());
+        yield Replies.scored(Batch.score(loaded(), request.bodyInPlace()));
       }
       case "pack" -> {
         header.allow(Set.of());
-        yield Replies.packed(loaded().parse(body));
+        yield Replies.packed(loaded().parse(request.body()));
+      }
+      case "open_onnx" -> {
+        header.allow(Set.of("model", "taps", "session"));
+        refuseBody(header, request);
+        yield openGraph(header);
+      }
+      case "run" -> {
+        header.allow(Set.of("inputs"));
+        yield Replies.ran(opened().run(GraphHeaders.inputs(header, request.bodyInPlace())));
       }
       case "bye" -> {
-        takesNothing(header, body);
+        takesNothing(header, request);
         finished = true;
         yield Replies.done();
       }
       default ->
           throw new ProtocolException(
               Code.UNKNOWN_OP,
-              "no operation '%s'; there are hello, load, score, pack and bye"
-                  .formatted(header.op()));
+              "no operation '%s'; there are %s"
+                  .formatted(header.op(), String.join(", ", OPERATIONS)));
     };
   }
 
-  private byte[] load(RequestHeader header) {
+  private Answer load(RequestHeader header) {
     if (attached) {
-      if (header.field("bundle").isPresent()) {
+      if (header.text("bundle").isPresent()) {
         throw new ProtocolException(
             Code.ATTACHED,
             "this testee is attached to the live model '%s'; load without 'bundle' describes it"
@@ -137,22 +199,16 @@ public final class Testee implements AutoCloseable {
       }
       return Replies.loaded(live(require(header)));
     }
-    String bundle =
-        header
-            .field("bundle")
-            .orElseThrow(
-                () ->
-                    new ProtocolException(
-                        Code.INVALID_HEADER, "load needs 'bundle', the directory's path"));
+    String bundle = header.needed("bundle");
     Model opened =
         Model.open(
-            path(bundle),
+            path("bundle", bundle),
             // A parity run loads many bundles and times none of them.
             ModelOptions.builder()
                 .require(require(header))
                 .warmUp(ModelOptions.WarmUp.NONE)
                 .build());
-    close();
+    closeModel();
     model = opened;
     return Replies.loaded(opened);
   }
@@ -176,16 +232,44 @@ public final class Testee implements AutoCloseable {
     return live;
   }
 
-  private static Path path(String text) {
+  // A graph that is refused leaves none open: what a caller asks next must not be answered by
+  // another.
+  private Answer openGraph(RequestHeader header) {
+    Path file = path("model", header.needed("model"));
+    List<String> taps = header.list("taps", String.class);
+    SessionSettings settings = GraphHeaders.settings(header);
+    if (!Runtimes.engine().equals(JniEngineProvider.NAME)) {
+      throw new ProtocolException(
+          Code.UNKNOWN_OP,
+          "open_onnx runs through the official binding, and this process runs the engine '%s'"
+              .formatted(Runtimes.engine()));
+    }
+    if (graph != null) {
+      graph.close();
+      graph = null;
+    }
+    graph = PlainGraph.open(file, taps, settings);
+    return Replies.opened(graph.types());
+  }
+
+  private PlainGraph opened() {
+    if (graph == null) {
+      throw new ProtocolException(Code.NOT_LOADED, "no graph is open; send open_onnx first");
+    }
+    return graph;
+  }
+
+  private static Path path(String name, String text) {
     try {
       return Path.of(text);
     } catch (InvalidPathException e) {
-      throw new ProtocolException(Code.INVALID_HEADER, "'bundle' is no path: " + e.getMessage(), e);
+      throw new ProtocolException(
+          Code.INVALID_HEADER, "'%s' is no path: %s".formatted(name, e.getMessage()), e);
     }
   }
 
   private static Require require(RequestHeader header) {
-    String given = header.field("require").orElse(Require.BITS.label());
+    String given = header.text("require").orElse(Require.BITS.label());
     return Arrays.stream(Require.values())
         .filter(require -> require.label().equals(given))
         .findFirst()
@@ -203,16 +287,17 @@ public final class Testee implements AutoCloseable {
     return model;
   }
 
-  private static void takesNothing(RequestHeader header, byte[] body) {
+  private static void takesNothing(RequestHeader header, Frame request) {
     header.allow(Set.of());
-    refuseBody(header, body);
+    refuseBody(header, request);
   }
 
-  private static void refuseBody(RequestHeader header, byte[] body) {
-    if (body.length > 0) {
+  private static void refuseBody(RequestHeader header, Frame request) {
+    int length = request.bodyInPlace().remaining();
+    if (length > 0) {
       throw new ProtocolException(
           Code.INVALID_FRAME,
-          "'%s' takes no body; %d bytes were sent".formatted(header.op(), body.length));
+          "'%s' takes no body; %d bytes were sent".formatted(header.op(), length));
     }
   }
 }

@@ -15,11 +15,18 @@ import java.util.Set;
  * <p>Groups, field number 0, varints that are longer than they need to be and lengths beyond the
  * message are refused.
  */
-final class ProtoReader {
-  static final int VARINT = 0;
-  static final int FIXED64 = 1;
-  static final int BYTES = 2;
-  static final int FIXED32 = 5;
+public final class ProtoReader {
+  /** The wire type of integers and enums. */
+  public static final int VARINT = 0;
+
+  /** The wire type of doubles. */
+  public static final int FIXED64 = 1;
+
+  /** The wire type of strings, bytes, messages and packed numbers. */
+  public static final int BYTES = 2;
+
+  /** The wire type of floats. */
+  public static final int FIXED32 = 5;
 
   private final String message;
   private final ByteBuffer in;
@@ -29,13 +36,13 @@ final class ProtoReader {
   private boolean pending;
 
   /** Reads a message; the name is for errors. */
-  ProtoReader(String message, ByteBuffer bytes) {
+  public ProtoReader(String message, ByteBuffer bytes) {
     this.message = message;
     this.in = bytes.slice().order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /** Goes to the next field, past the value of the last one if that was not read. */
-  boolean next() {
+  public boolean next() {
     if (pending) {
       skip();
     }
@@ -52,12 +59,13 @@ final class ProtoReader {
     return true;
   }
 
-  int field() {
+  /** Returns the number of the field. */
+  public int field() {
     return field;
   }
 
   /** Refuses a second occurrence of a field that may occur once: readers would merge them. */
-  ProtoReader once() {
+  public ProtoReader once() {
     if (!seen.add(field)) {
       throw invalid("has field " + field + " twice");
     }
@@ -65,7 +73,7 @@ final class ProtoReader {
   }
 
   /** Reads packed varints to their end. */
-  static List<Long> varints(String message, ByteBuffer packed) {
+  public static List<Long> varints(String message, ByteBuffer packed) {
     ProtoReader reader = new ProtoReader(message, packed);
     List<Long> values = new ArrayList<>();
     while (reader.in.hasRemaining()) {
@@ -74,7 +82,8 @@ final class ProtoReader {
     return values;
   }
 
-  long varint() {
+  /** Reads a varint. */
+  public long varint() {
     expect(VARINT);
     return readVarint();
   }
@@ -84,7 +93,7 @@ final class ProtoReader {
    *
    * @return how many there were
    */
-  long numbers(int expected) {
+  public long numbers(int expected) {
     if (wire != BYTES) {
       expect(expected);
       pending = true;
@@ -107,12 +116,14 @@ final class ProtoReader {
     return packed.remaining() / width(expected);
   }
 
-  ByteBuffer bytes() {
+  /** Reads bytes: a little-endian view of them. */
+  public ByteBuffer bytes() {
     expect(BYTES);
     return slice();
   }
 
-  String string() {
+  /** Reads a string. */
+  public String string() {
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(bytes()).toString();
     } catch (CharacterCodingException e) {
@@ -120,11 +131,13 @@ final class ProtoReader {
     }
   }
 
-  int wire() {
+  /** Returns the wire type of the field. */
+  public int wire() {
     return wire;
   }
 
-  InvalidProto invalid(String what) {
+  /** Returns what a caller throws who cannot use what it read. */
+  public InvalidProto invalid(String what) {
     return new InvalidProto(message + " " + what);
   }
 
