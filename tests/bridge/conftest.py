@@ -5,13 +5,16 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from twinrank.bridge import Route, RouteOptions
-from twinrank.bridge._cases import Case, collect
-from twinrank.bridge._verify import ParityRun, bundle_facts, verify
+from twinrank.bridge._cases import Case, collect, listed
+from twinrank.bridge._lockstep import Plan, compare, tell_packed
+from twinrank.bridge._verify import ParityRun, bundle_facts
 from twinrank.bridge.routes import probe
+from twinrank.bridge.routes import route as of_catalogue
 from twinrank.export.bundle import host_class
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,8 +33,7 @@ class Heard:
         self.events.append(("start", route, str(requests)))
 
     def advance(self, route: str, requests: int = 1, rows: int = 0) -> None:
-        del requests, rows
-        self.events.append(("advance", route))
+        self.events.append(("advance", route, str(requests), str(rows)))
 
     def finish(self, route: str, outcome: str) -> None:
         self.events.append(("finish", route, outcome))
@@ -76,10 +78,14 @@ def parity(tiny: Path) -> Callable[..., ParityRun]:
         score_timeout: float = 60.0,
         cases: Sequence[Case] | None = None,
         progress: Heard | None = None,
+        baseline: Route | None = None,
+        **more: Any,
     ) -> ParityRun:
-        chosen = collect(tiny, run=None, requests=None, most=None) if cases is None else cases
+        chosen = collect(tiny, run=None, requests=None, most=None) if cases is None else listed(tuple(cases))
         options = RouteOptions(score_timeout=score_timeout, load_timeout=60.0)
-        return verify(bundle_facts(tiny), chosen, routes, options, progress or Heard())
+        base = baseline or of_catalogue("ort")
+        plan = Plan(bundle_facts(tiny), chosen, tuple(routes), base, options, **more)
+        return compare(plan, progress or Heard(), [tell_packed])
 
     return run
 

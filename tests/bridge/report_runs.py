@@ -15,8 +15,8 @@ import numpy as np
 from twinrank.bridge._cases import Case
 from twinrank.bridge._findings import Cause, Finding, Place, Shrunk, TapValue
 from twinrank.bridge._outcomes import InvarianceTally, PairTally, RefusalTally, RunFacts, Split
-from twinrank.bridge._parity import Answer, RouteTally
-from twinrank.bridge._scorer import SCORE, Facts, Level, Route, RouteError, RouteFailedError, RouteScores
+from twinrank.bridge._parity import RouteTally
+from twinrank.bridge._scorer import SCORE, Facts, Level, Route, RouteError, RouteFailedError, RouteScores, Scored
 from twinrank.bridge._verify import BundleFacts, ParityRun
 
 HOSTILE = "a\u202eelims\u202c\x00\x1b[2J<b>&\u2028\ud7ff\U0001f600"
@@ -106,11 +106,12 @@ def compared(
         case = Case("run", line, raw if raw is not None else body.encode())
         expected = scores(about.heads, 25, line)
         actual = expected if change is None else change(expected, line)
-        tally.add(case, Answer(None, expected, 0.001), Answer(None, actual, 0.0012))
+        tally.add(case, Scored(expected), Scored(actual))
+        tally.seconds += 0.0012
     refused = RouteError("missing_feature", "age", 3)
     for line in range(3):
         case = Case("golden", line + 1, b'{"context": {}}')
-        tally.add(case, Answer(None, refused, 0.001), Answer(None, refused, 0.001))
+        tally.add(case, Scored(refused), Scored(refused))
     return tally
 
 
@@ -176,11 +177,9 @@ def finding(name: str, **changes: object) -> Finding:
 
 
 def run(about: BundleFacts, *tallies: RouteTally, **changes: object) -> ParityRun:
-    cases = tuple(Case("golden", line, b"{}") for line in range(1, 26)) + tuple(
-        Case("run", line, b"{}") for line in range(1, 41)
-    )
+    requests = {"golden": 25, "run": 40}
     left_out = {"torch": "it compares the trained module: pass --run RUN"}
-    made = ParityRun(about, ours(), 0.041, 1_000, cases, tallies, left_out, made=MADE)
+    made = ParityRun(about, ours(), 0.041, 1_000, requests, tallies, left_out, made=MADE)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

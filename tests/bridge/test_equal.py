@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from twinrank.bridge import Route, RouteError, RouteScores
+from twinrank.bridge import Route, RouteError, RouteScores, Scored
 from twinrank.bridge._cases import Case
-from twinrank.bridge._parity import Answer, RouteTally, first_packed_difference, within_ties
+from twinrank.bridge._parity import RouteTally, first_packed_difference, within_ties
 from twinrank.bridge._values import hex_bits, measure
 from twinrank.bridge._verify import level_for
 
@@ -24,10 +24,10 @@ def f32(*values: float) -> np.ndarray:
     return np.array(values, np.float32)
 
 
-def answer(score: np.ndarray, order: tuple[int, ...], dropped: tuple[int, ...] = (), known: object = True) -> Answer:
+def answer(score: np.ndarray, order: tuple[int, ...], dropped: tuple[int, ...] = (), known: object = True) -> Scored:
     n = len(score)
     mask = np.full(n, known) if isinstance(known, bool) else np.asarray(known)
-    return Answer(None, RouteScores(n, {"score": score}, order, dropped, mask))
+    return Scored(RouteScores(n, {"score": score}, order, dropped, mask))
 
 
 def tally(level: str = "bits", a: float = 1e-6) -> RouteTally:
@@ -183,14 +183,14 @@ def test_other_shapes_differ() -> None:
 )
 def test_errors_agree_in_code_feature_and_candidate(left: RouteError, right: RouteError, agreed: int) -> None:
     compared = tally()
-    compared.add(CASE, Answer(None, left), Answer(None, right))
+    compared.add(CASE, Scored(left), Scored(right))
     assert (compared.errors, compared.errors_agreed) == (1, agreed)
     assert compared.status == ("unknown" if agreed else "differs")
 
 
 def test_an_error_against_scores_differs() -> None:
     compared = tally()
-    compared.add(CASE, answer(f32(1), (0,)), Answer(None, RouteError("wrong_type")))
+    compared.add(CASE, answer(f32(1), (0,)), Scored(RouteError("wrong_type")))
     assert compared.status == "differs"
     assert (compared.errors, compared.errors_agreed) == (1, 0)
 

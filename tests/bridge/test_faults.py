@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import pytest
 
-from twinrank.bridge import Route, RouteError, RouteFailedError, RouteOptions, RouteScores
+from twinrank.bridge import Facts, Route, RouteError, RouteFailedError, RouteOptions, RouteScores, ScorerBase
 from twinrank.bridge._cases import Case, collect
 from twinrank.bridge._verify import ParityRun
 from twinrank.bridge.routes import route
@@ -31,7 +31,7 @@ def test_an_honest_testee_is_equal(fake: Fake, parity: Parity) -> None:
     assert [head.differing_bits for head in tally.heads.values()] == [0, 0, 0, 0]
     assert (tally.orders, tally.orders_equal) == (8, 8)
     assert (tally.errors, tally.errors_agreed) == (17, 17)
-    assert (tally.packed, tally.packed_equal) == (25, 25)
+    assert (tally.packed, tally.packed_equal) == (8, 8), "a refused request has no tensors"
     assert tally.first is None
     assert tally.failure is None
 
@@ -135,15 +135,15 @@ def test_zero_routes_prove_nothing(parity: Parity) -> None:
     assert (run.verdict, run.exit_code) == ("unknown", 2)
 
 
-class _Reordered:
+class _Reordered(ScorerBase):
     """Answers each request with the answer of the one before: the same numbers, at the wrong place."""
 
     def __init__(self, inner: object) -> None:
         self._inner = inner
         self._last: RouteScores | RouteError | None = None
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
+    def facts(self) -> Facts:
+        return self._inner.facts()  # type: ignore[attr-defined,no-any-return]
 
     def score(self, raw: bytes) -> RouteScores | RouteError:
         answer = self._inner.score(raw)  # type: ignore[attr-defined]
@@ -166,14 +166,14 @@ def test_reordered_requests_differ(parity: Parity) -> None:
     assert run.routes[0].first.kind in {"shape", "error", "value"}
 
 
-class _FlippedWeight:
+class _FlippedWeight(ScorerBase):
     """A baseline whose head `watched` is off by a weight, as a graph with one other weight would be."""
 
     def __init__(self, inner: object) -> None:
         self._inner = inner
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
+    def facts(self) -> Facts:
+        return self._inner.facts()  # type: ignore[attr-defined,no-any-return]
 
     def score(self, raw: bytes) -> RouteScores | RouteError:
         answer = self._inner.score(raw)  # type: ignore[attr-defined]
@@ -203,9 +203,10 @@ def test_progress_is_heard_for_every_request_of_every_route(
     fake: Fake, parity: Parity, heard: Heard, tiny: Path
 ) -> None:
     parity([fake("none")], progress=heard)
-    requests = len(collect(tiny, run=None, requests=None, most=None))
+    requests = collect(tiny, run=None, requests=None, most=None).count
     for name in ("ort", "none"):
         mine = [event for event in heard.events if event[1] == name]
         assert mine[0] == ("start", name, str(requests))
-        assert [event[0] for event in mine[1:-1]] == ["advance"] * requests
+        assert {event[0] for event in mine[1:-1]} == {"advance"}
+        assert sum(int(event[2]) for event in mine[1:-1]) == requests
         assert mine[-1][0] == "finish"

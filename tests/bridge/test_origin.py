@@ -11,11 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from twinrank.bridge import RouteOptions
-from twinrank.bridge._cases import Case
+from twinrank.bridge._cases import Case, listed
 from twinrank.bridge._errors import UserError
+from twinrank.bridge._lockstep import Plan, compare
 from twinrank.bridge._origin import check_run, origin_of, read_origin, why_no_run
 from twinrank.bridge._scorer import RouteFailedError
-from twinrank.bridge._verify import ParityRun, bundle_facts, select, verify
+from twinrank.bridge._verify import ParityRun, Silent, bundle_facts, select
 from twinrank.bridge.cli import main
 from twinrank.bridge.routes import route
 from twinrank.export.bundle import read_manifest
@@ -69,14 +70,10 @@ def compared(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> ParityRun:
     """The torch route over the run's requests, where the run is the small one."""
     monkeypatch.setattr("twinrank.training.run.load_run", lambda _: small_run())
 
-    class Silent:
-        def start(self, route: str, requests: int) -> None: ...
-        def advance(self, route: str) -> None: ...
-        def finish(self, route: str, outcome: str) -> None: ...
-
     # Whose distances the evidence measured; goldens of extreme values are compared by the export in another way.
     cases = [Case("run", line, raw) for line, raw in enumerate(small_run().requests, start=1)]
-    return verify(bundle_facts(bundle), cases, [route("torch")], RouteOptions(run=Path("run")), Silent())
+    options = RouteOptions(run=Path("run"))
+    return compare(Plan(bundle_facts(bundle), listed(cases), (route("torch"),), route("ort"), options), Silent())
 
 
 @pytest.mark.parametrize(("name", "tables"), [("plain", "float32"), ("int8", "int8")])
@@ -177,7 +174,7 @@ def test_a_bundle_that_was_made_from_no_run_asks_for_none(
     with pytest.raises(UserError, match="verify it without --run"):
         check_run(write_run(), manifest)
     monkeypatch.setattr("twinrank.bridge._origin.read_manifest", lambda _: manifest)
-    assert select(bundles["plain"], (), RouteOptions())[1] == {"torch": told}
+    assert select(bundles["plain"], (), RouteOptions())[1]["torch"] == told
     with pytest.raises(RouteFailedError, match="measured at export"):
         route("torch").open(bundles["plain"], RouteOptions())
 

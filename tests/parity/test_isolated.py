@@ -8,24 +8,17 @@ import pytest
 from twinrank.bridge import RouteFailedError, RouteOptions
 from twinrank.bridge._cases import collect
 from twinrank.bridge._isolated import isolated
-from twinrank.bridge._verify import bundle_facts, verify
-from twinrank.bridge.routes import jpype
-
-
-class Silent:
-    def start(self, route: str, requests: int) -> None: ...
-
-    def advance(self, route: str, requests: int = 1, rows: int = 0) -> None: ...
-
-    def finish(self, route: str, outcome: str) -> None: ...
+from twinrank.bridge._lockstep import Plan, compare
+from twinrank.bridge._verify import Silent, bundle_facts
+from twinrank.bridge.routes import jpype, ort
 
 
 def test_a_jvm_in_a_child_gives_every_bit_and_no_jvm_here(tiny: Path) -> None:
-    cases = collect(tiny, run=None, requests=None, most=None)
-    run = verify(bundle_facts(tiny), cases, [isolated()], RouteOptions(), Silent())
+    cases = collect(tiny)
+    run = compare(Plan(bundle_facts(tiny), cases, (isolated(),), ort.ROUTE), Silent())
     [tally] = run.routes
     assert (run.verdict, tally.failure, tally.route) == ("equal", None, "jpype")
-    assert (tally.requests, tally.packed_equal, tally.packed) == (len(cases), tally.packed, tally.requests)
+    assert (tally.requests, tally.packed_equal, tally.packed) == (cases.count, tally.packed, tally.orders)
     maps = Path("/proc/self/maps").read_text(encoding="utf-8")
     assert "libjvm" not in maps
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twinrank.bridge._api import verify
     from twinrank.bridge._scorer import (
         Facts,
         Route,
@@ -33,6 +34,7 @@ __all__ = [
     "Scored",
     "Scorer",
     "ScorerBase",
+    "verify",
 ]
 
 
@@ -40,4 +42,4 @@ def __getattr__(name: str) -> Any:
     """Load what a route is made of when somebody asks for it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("twinrank.bridge._scorer"), name)
+    return getattr(import_module("twinrank.bridge._api" if name == "verify" else "twinrank.bridge._scorer"), name)

@@ -1,12 +1,18 @@
-"""The requests of a parity run, and where each comes from."""
+"""The requests of a parity run, and where each comes from; they are read when they are needed, never all at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from twinrank.bridge._errors import UserError
+
+MAX_LINE = 64 * 1024 * 1024
+"""Most bytes of a request: what a frame and a service's body may hold."""
+
+_FORM = "give a file of raw requests, one JSON object a line"
 
 
 @dataclass(frozen=True)
@@ -14,8 +20,8 @@ class Case:
     """One raw request.
 
     Attributes:
-        source: `golden`, `run`, `file` or `fuzz`.
-        line: its line in that source, from 1; a fuzz request has its number there.
+        source: `golden`, `run`, `file`, `fuzz`, or another word for requests that a program handed over.
+        line: its line in that source, or its number among the generated ones; from 1.
         raw: the request's bytes, verbatim.
     """
 
@@ -28,44 +34,163 @@ class Case:
         return f"{self.source} {self.line}"
 
 
-def collect(bundle: Path, *, run: Path | None, requests: Path | None, most: int | None) -> tuple[Case, ...]:
-    """Return the bundle's goldens, then the requests of a file, or else of a run.
+@dataclass(frozen=True)
+class Source:
+    """Requests of one origin.
+
+    Attributes:
+        name: as in `Case.source`.
+        count: how many there are.
+        read: returns them, from the first on, each time that it is called.
+    """
+
+    name: str
+    count: int
+    read: Callable[[], Iterator[Case]]
+
+
+@dataclass(frozen=True)
+class Requests:
+    """All requests of a run, one source after another."""
+
+    sources: tuple[Source, ...]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(source.count for source in self.sources)
+
+    @property
+    def by_source(self) -> Mapping[str, int]:
+        """How many there are of each source."""
+        return {source.name: source.count for source in self.sources}
+
+    def __iter__(self) -> Iterator[Case]:
+        """Read them, from the first on."""
+        for source in self.sources:
+            yield from source.read()
+
+
+def listed(cases: Sequence[Case]) -> Requests:
+    """Return requests that are in memory already."""
+    names = dict.fromkeys(case.source for case in cases)
+    return Requests(tuple(_listed(name, [case for case in cases if case.source == name]) for name in names))
+
+
+def _listed(name: str, cases: list[Case]) -> Source:
+    return Source(name, len(cases), lambda: iter(cases))
+
+
+def collect(
+    bundle: Path,
+    *,
+    run: Path | None = None,
+    requests: Path | None = None,
+    most: int | None = None,
+    more: Sequence[Source] = (),
+) -> Requests:
+    """Return the bundle's goldens, then the requests of a file, or else of a run, then others, such as generated ones.
 
     Args:
-        bundle: bundle directory.
+        bundle: bundle directory. Goldens that cannot be read are for the readers to refuse, so none are listed then.
         run: run directory of the trainer; its requests are used unless `requests` is given.
         requests: file of raw requests, one a line.
-        most: how many requests beside the goldens at most, spread evenly over the source; None means all.
-            Goldens are never left out.
+        most: how many requests of the file or run at most, spread evenly over it; None means all. Goldens are never
+            left out.
+        more: further requests.
 
     Raises:
-        UserError: if a file cannot be read or holds no request.
+        UserError: if a file cannot be read, holds no request, or is damaged; the message names the line.
     """
-    cases = _lines("golden", bundle / "goldens" / "requests.jsonl")
+    sources = [_goldens(bundle / "goldens" / "requests.jsonl")]
     if requests is not None:
-        cases += _spread(_lines("file", requests), most)
+        sources.append(_file("file", requests, most))
     elif run is not None:
-        cases += _spread(_lines("run", run / "requests.jsonl"), most)
-    return tuple(cases)
+        sources.append(_file("run", run / "requests.jsonl", most))
+    return Requests((*sources, *more))
 
 
-def _lines(source: str, path: Path) -> list[Case]:
+def _goldens(path: Path) -> Source:
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            "requests_unreadable", f"{path}: {error.strerror}", "give a file of raw requests, one JSON object a line"
-        ) from error
+    except OSError:
+        data = b""
     lines = data.split(b"\n")
     if lines[-1] == b"":
         lines.pop()
-    if not lines:
-        raise UserError("requests_empty", f"{path} holds no request", "a parity run over nothing proves nothing")
-    return [Case(source, number, line) for number, line in enumerate(lines, start=1)]
+    return _listed("golden", [Case("golden", number, line) for number, line in enumerate(lines, start=1)])
 
 
-def _spread(cases: Sequence[Case], most: int | None) -> list[Case]:
-    if most is None or len(cases) <= most:
-        return list(cases)
+def _file(name: str, path: Path, most: int | None) -> Source:
+    count = _checked(path)
+    if most is None or count <= most:
+        return Source(name, count, lambda: (Case(name, number, raw) for number, raw in _lines(path)))
+    return Source(name, most, lambda: _spread(name, path, count, most))
+
+
+def _spread(name: str, path: Path, count: int, most: int) -> Iterator[Case]:
     # Evenly, because files are often sorted: the first N would be the N shortest, or one user's.
-    return [cases[position * len(cases) // most] for position in range(most)]
+    wanted = (position * count // most + 1 for position in range(most))
+    next_one = next(wanted, None)
+    for number, raw in _lines(path):
+        if number == next_one:
+            yield Case(name, number, raw)
+            next_one = next(wanted, None)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Read lines with their numbers from 1, without their line feeds."""
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(MAX_LINE + 1):
+            number += 1
+            yield number, line.removesuffix(b"\n")
+
+
+def _checked(path: Path) -> int:
+    """Return how many requests a file holds, after a look at every line for what a broken copy leaves."""
+    count = 0
+    last, ended = b"", True
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(MAX_LINE + 1):
+                count += 1
+                _check_line(path, count, line)
+                last, ended = line, line.endswith(b"\n")
+    except OSError as error:
+        raise UserError("requests_unreadable", f"{path}: {error.strerror}", _FORM) from error
+    if count == 0:
+        raise UserError("requests_empty", f"{path} holds no request", "a parity run over nothing proves nothing")
+    if not ended and not _is_json(last):
+        raise UserError(
+            "requests_truncated",
+            f"{path}:{count}: the last line has no line feed and is no whole JSON text: the file was cut off",
+            "copy it again; if the line is meant, end it with a line feed",
+        )
+    return count
+
+
+def _check_line(path: Path, number: int, line: bytes) -> None:
+    place = f"{path}:{number}"
+    if number == 1 and line.startswith(b"\xef\xbb\xbf"):
+        raise UserError("requests_bom", f"{place}: begins with a byte order mark", f"save it as UTF-8 without; {_FORM}")
+    if len(line) > MAX_LINE:
+        raise UserError(
+            "requests_line_too_long", f"{place}: is longer than {MAX_LINE:,} bytes, and no route takes such", _FORM
+        )
+    if not line.strip(b" \t\r\n"):
+        raise UserError("requests_blank_line", f"{place}: is empty", f"remove the line; {_FORM}")
+    if b"\x00" in line:
+        raise UserError(
+            "requests_nul",
+            f"{place}: holds a NUL byte, which a damaged disk or an UTF-16 text leaves",
+            "write the file anew as UTF-8; a NUL in a value is written \\u0000",
+        )
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True

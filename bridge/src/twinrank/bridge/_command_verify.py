@@ -13,20 +13,19 @@ from rich.console import Console
 from rich.text import Text
 
 from twinrank.bridge import routes as catalogue
-from twinrank.bridge._cases import collect
+from twinrank.bridge._api import compare as run_parity
+from twinrank.bridge._api import prepare
 from twinrank.bridge._console import console, show
-from twinrank.bridge._origin import check_run
+from twinrank.bridge._goldens import GOLDENS
 from twinrank.bridge._outcomes import RunFacts
 from twinrank.bridge._peers import split_command
 from twinrank.bridge._progress import progress_for
 from twinrank.bridge._run_facts import host_facts, without_secrets
-from twinrank.bridge._scorer import Level, RouteOptions
+from twinrank.bridge._scorer import CompareLevel, Level, RouteOptions
 from twinrank.bridge._signature import signature_options, signature_policy
 from twinrank.bridge._text import printable
-from twinrank.bridge._verify import bundle_facts, select
-from twinrank.bridge._verify import verify as run_parity
 from twinrank.bridge._writing import write
-from twinrank.export.bundle import SignatureMode, read_manifest
+from twinrank.export.bundle import SignatureMode
 
 
 @click.command(
@@ -46,7 +45,7 @@ Exit codes: 0 every route is equal, 1 a route differs or the bundle is refused,
     "asked",
     multiple=True,
     metavar="NAME",
-    help=f"Compare this route only; repeatable. [{', '.join(catalogue.names()[1:])}]",
+    help=f"Compare this route only; repeatable. [{', '.join(catalogue.names())}]",
 )
 @click.option(
     "--run",
@@ -55,13 +54,42 @@ Exit codes: 0 every route is equal, 1 a route differs or the bundle is refused,
 )
 @click.option(
     "--requests",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="Raw requests, one a line, instead of the run's.",
 )
 @click.option(
     "--max-requests", type=click.IntRange(min=0), help="At most this many requests beside the goldens, spread evenly."
 )
-@click.option("--against", metavar="URL", help="Attach the http route to this running service.")
+@click.option("--fuzz", type=click.IntRange(min=0), default=0, help="Add this many requests made from the schema.")
+@click.option("--seed", type=click.IntRange(min=0), help="Make the same requests again.  [default: a new one, shown]")
+@click.option(
+    "--baseline",
+    default=catalogue.BASELINE,
+    metavar="NAME",
+    show_default=True,
+    help=f"Who says what is right: a route, or `{GOLDENS.name}` for what the bundle stores of its own goldens.",
+)
+@click.option("--pairwise", is_flag=True, help="Compare every two routes with each other too.")
+@click.option(
+    "--level",
+    type=click.Choice(["bits", "reference", "order"]),
+    default="bits",
+    show_default=True,
+    help="The weakest that counts as equal: every bit where a route promises bits; the bundle's tolerance; "
+    "the ranking but for ties.",
+)
+@click.option("--invariance", is_flag=True, help="Ask again in other slates: a candidate's bits must not change.")
+@click.option(
+    "--deployed",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="What the routes open instead: compare what is deployed with BUNDLE.",
+)
+@click.option(
+    "--explain/--no-explain", default=True, show_default=True, help="Look for where a difference begins, and why."
+)
+@click.option(
+    "--against", metavar="ADDRESS", help="Attach the http route to this running service: a URL, or HOST:PORT."
+)
 @click.option(
     "--gateway",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -101,6 +129,14 @@ def verify(
     run: Path | None,
     requests: Path | None,
     max_requests: int | None,
+    fuzz: int,
+    seed: int | None,
+    baseline: str,
+    pairwise: bool,
+    level: CompareLevel,
+    invariance: bool,
+    deployed: Path | None,
+    explain: bool,
     against: str | None,
     gateway: Path | None,
     python: str | None,
@@ -128,22 +164,37 @@ def verify(
     )
     started = datetime.now(UTC)
     out, err = console(), Console(stderr=True, highlight=False)
-    facts = bundle_facts(bundle)
-    chosen, left_out = select(bundle, asked, options)
-    if run is not None:
-        check_run(run, read_manifest(bundle))
-    cases = collect(bundle, run=run, requests=requests, most=max_requests)
-    counted = f"{len(cases):,} {'request' if len(cases) == 1 else 'requests'}"
-    err.print(f"{facts.name}/{facts.version}  {facts.digest[:19]}…  {counted}", soft_wrap=True)
+    plan = prepare(
+        bundle,
+        options,
+        routes=asked,
+        requests=requests,
+        max_requests=max_requests,
+        fuzz=fuzz,
+        seed=seed,
+        baseline=baseline,
+        pairwise=pairwise,
+        level=level,
+        deployed=deployed,
+    )
+    count = plan.requests.count
+    counted = f"{count:,} {'request' if count == 1 else 'requests'}"
+    if fuzz:
+        counted += f" ({fuzz:,} made from seed {plan.seed})"
+    facts = plan.bundle
+    err.print(Text(f"{facts.name}/{facts.version}  {facts.digest[:19] or 'no manifest'}…  {counted}"), soft_wrap=True)
     # Without this, SIGTERM would end Python at once and leave the Java server that it started.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with progress_for(err) as progress:
-        result = run_parity(facts, cases, chosen, options, progress, left_out=left_out)
+        result = run_parity(plan, progress, invariance=invariance, explain=explain)
     made = RunFacts(
         started=started,
         ended=datetime.now(UTC),
         command=without_secrets(["twinrank", *sys.argv[1:]]),
         require=require,
+        baseline_kind="goldens" if plan.baseline is GOLDENS else "route",
+        fuzz=fuzz,
+        seed=plan.seed,
         report=str(report),
         host=host_facts(),
     )

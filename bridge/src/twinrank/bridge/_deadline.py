@@ -29,9 +29,21 @@ class Worker(Generic[T]):
         Raises:
             DeadlineError: if it takes longer than `timeout` seconds, now or in an earlier call.
         """
+        self.submit(function)
+        return self.result(timeout)
+
+    def submit(self, function: Callable[[], T]) -> None:
+        """Let the thread call the function after those that it was given before; `result` says what came of it."""
+        self._calls.put(function)
+
+    def result(self, timeout: float) -> T:
+        """Return what the oldest submitted call without a result returned, or raise what it raised.
+
+        Raises:
+            DeadlineError: if it takes longer than `timeout` seconds from now, or an earlier call never returned.
+        """
         if self._stuck:
             raise DeadlineError
-        self._calls.put(function)
         try:
             value, error = self._results.get(timeout=timeout)
         except queue.Empty:

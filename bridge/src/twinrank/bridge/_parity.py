@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from twinrank.bridge._cases import Case
 from twinrank.bridge._findings import Finding
-from twinrank.bridge._outcomes import InvarianceTally, RefusalTally
-from twinrank.bridge._scorer import SCORE, Array, Facts, Level, Route, RouteError, RouteFailedError, RouteScores
+from twinrank.bridge._outcomes import InvarianceTally, PairTally, RefusalTally
+from twinrank.bridge._scorer import (
+    SCORE,
+    Array,
+    CompareLevel,
+    Facts,
+    Route,
+    RouteError,
+    RouteFailedError,
+    RouteScores,
+    Scored,
+)
 from twinrank.bridge._values import hex_bits, measure
 
 Status = Literal["equal", "differs", "unknown"]
+
+Rows = slice | npt.NDArray[np.int64]
+"""An index of candidates."""
 
 _KEPT_SWAPS = 20
 _KEPT_SAMPLES = 1_500
 ULP_EDGES = (0, 1, 2, 4, 8, 16, 32, 64, 256, 1024, 65536)
 """Lower edges of the ULP histogram's bins: 0, 1, 2-3, 4-7, … and the last one open."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one route said to one request: the packed blocks where it shows them, and scores or the refusal.
-
-    `seconds` is what scoring took, packing and comparing not counted.
-    """
-
-    packed: Mapping[str, Array] | RouteError | None
-    scored: RouteScores | RouteError
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,10 @@ class Swap:
 
 @dataclass
 class HeadTally:
-    """One head's sums. `allowed` is the reference level's a; None where every bit must be equal."""
+    """One head's sums. `allowed` is the bundle's tolerance a; None where every bit must be equal.
+
+    At level order, `beyond` counts and decides nothing.
+    """
 
     name: str
     dtype: str
@@ -81,23 +85,38 @@ class HeadTally:
 
 
 class RouteTally:
-    """Everything that one route's comparison has shown so far."""
+    """Everything that one route's comparison has shown so far.
 
-    def __init__(self, route: Route, level: Level, heads: Mapping[str, str], allowed: Mapping[str, float]) -> None:
+    Attributes:
+        first: the first difference.
+        sides: the baseline's and the route's whole answers to the request of `first`.
+        finding: where the difference begins and why, once somebody looked.
+        invariance: what asking in other slates gave; None where nobody asked.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        level: CompareLevel,
+        heads: Mapping[str, str],
+        allowed: Mapping[str, float],
+        *,
+        only_codes: bool = False,
+    ) -> None:
         """Start with nothing compared.
 
         Args:
             route: the route.
-            level: `bits`, or `reference` to compare within `allowed`.
+            level: `bits`, or `reference` to compare within `allowed`, or `order` to compare rankings alone.
             heads: dtype by output name, in the bundle's order, the score last.
-            allowed: a by output name; used at level reference only.
+            allowed: a by output name; not used at level bits.
+            only_codes: whether refusals are compared by code alone: goldens store no feature and candidate.
         """
         self.route = route.name
         self.summary = route.summary
         self.level = level
         self.heads = {
-            name: HeadTally(name, dtype, allowed[name] if level == "reference" else None)
-            for name, dtype in heads.items()
+            name: HeadTally(name, dtype, None if level == "bits" else allowed[name]) for name, dtype in heads.items()
         }
         self.facts: Facts | None = None
         self.failure: RouteFailedError | None = None
@@ -112,8 +131,10 @@ class RouteTally:
         self.refusals: list[RefusalTally] = []
         self.invariance: InvarianceTally | None = None
         self.finding: Finding | None = None
+        self.sides: tuple[Scored, Scored] | None = None
+        self._only_codes = only_codes
         self._differs = False
-        self._samples: list[tuple[Array, Array]] = []
+        self._samples = _Samples()
 
     @property
     def rows(self) -> int:
@@ -135,82 +156,92 @@ class RouteTally:
         self.failure = failure
         self._differs = self._differs or failure.reason == "refused"
 
+    def differ(self, difference: Difference) -> None:
+        """Note a difference; the first one is kept."""
+        self._differs = True
+        self.first = self.first or difference
+
     def samples(self) -> tuple[Array, Array]:
         """Return at most 1,500 pairs (baseline score, route score), float64, evenly spread over all rows."""
-        if not self._samples:
-            return np.zeros(0), np.zeros(0)
-        expected, actual = (np.concatenate([pair[side] for pair in self._samples]) for side in (0, 1))
-        chosen = np.unique(np.linspace(0, len(expected) - 1, min(len(expected), _KEPT_SAMPLES)).astype(np.int64))
-        return expected[chosen], actual[chosen]
+        return self._samples.kept()
 
-    def add(self, case: Case, expected: Answer, actual: Answer) -> None:
-        """Compare one request's two answers."""
+    def add(self, case: Case, expected: Scored, actual: Scored) -> bool:
+        """Compare one request's two answers.
+
+        Returns: whether no bit of them differs, where both show values.
+        """
         self.requests += 1
-        self.seconds += actual.seconds
-        self._add_packed(case, expected.packed, actual.packed)
-        if isinstance(expected.scored, RouteError) or isinstance(actual.scored, RouteError):
-            self.errors += 1
-            self._add_refusal(expected.scored, actual.scored)
-            if expected.scored == actual.scored:
-                self.errors_agreed += 1
-            else:
-                self._differ(Difference("error", case, _said(expected.scored), _said(actual.scored)))
-            return
-        self._add_scores(case, expected.scored, actual.scored)
+        had = self.first
+        same = self._add_packed(case, expected.packed, actual.packed)
+        if isinstance(expected.answer, RouteError) or isinstance(actual.answer, RouteError):
+            same = self._add_refusal(case, expected.answer, actual.answer)
+        else:
+            same &= self._add_scores(case, expected.answer, actual.answer)
+        if had is None and self.first is not None:
+            self.sides = (expected, actual)
+        return same
 
-    def _add_refusal(self, expected: RouteScores | RouteError, actual: RouteScores | RouteError) -> None:
+    def _add_refusal(self, case: Case, expected: RouteScores | RouteError, actual: RouteScores | RouteError) -> bool:
+        self.errors += 1
         left, right = (side.code if isinstance(side, RouteError) else None for side in (expected, actual))
         found = next((tally for tally in self.refusals if (tally.expected, tally.actual) == (left, right)), None)
         if found is None:
             found = RefusalTally(left, right)
             self.refusals.append(found)
         found.count += 1
-        found.agreed += expected == actual
+        same = left == right if self._only_codes else expected == actual
+        found.agreed += same
+        self.errors_agreed += same
+        if not same:
+            self.differ(Difference("error", case, _said(expected), _said(actual)))
+        return same
 
-    def _add_packed(
-        self,
-        case: Case,
-        expected: Mapping[str, Array] | RouteError | None,
-        actual: Mapping[str, Array] | RouteError | None,
-    ) -> None:
+    def _add_packed(self, case: Case, expected: int | None, actual: int | None) -> bool:
         if expected is None or actual is None:
-            return
+            return True
         self.packed += 1
-        told = first_packed_difference(expected, actual)
-        if told is None:
+        if expected == actual:
             self.packed_equal += 1
-        else:
-            self._differ(Difference("packed", case, *told))
+            return True
+        left, right = (f"tensors with digest {side:016x}" for side in (expected, actual))
+        self.differ(Difference("packed", case, left, right))
+        return False
 
-    def _add_scores(self, case: Case, expected: RouteScores, actual: RouteScores) -> None:
-        if (expected.n, tuple(expected.outputs)) != (actual.n, tuple(actual.outputs)):
+    def _add_scores(self, case: Case, expected: RouteScores, actual: RouteScores) -> bool:
+        if (expected.n, tuple(expected.outputs)) != (actual.n, tuple(actual.outputs)) or (
+            tuple(expected.outputs) != tuple(self.heads)
+        ):
             left, right = (f"n = {side.n}, outputs {', '.join(side.outputs)}" for side in (expected, actual))
-            self._differ(Difference("shape", case, left, right))
-            return
-        rows = np.flatnonzero(expected.known & actual.known)
+            self.differ(Difference("shape", case, left, right))
+            return False
+        rows = known_rows(expected, actual)
+        same = True
         for name, tally in self.heads.items():
-            self._add_head(case, tally, expected.outputs[name], actual.outputs[name], rows)
-        self._add_order(case, expected, actual)
-        scores = (expected.outputs[SCORE][rows].astype(np.float64), actual.outputs[SCORE][rows].astype(np.float64))
-        self._samples.append(scores)
+            same &= self._add_head(case, tally, expected.outputs[name], actual.outputs[name], rows)
+        same &= self._add_order(case, expected, actual)
+        self._samples.add(expected.outputs[SCORE][rows], actual.outputs[SCORE][rows])
+        return same
 
-    def _add_head(
-        self, case: Case, tally: HeadTally, expected: Array, actual: Array, rows: npt.NDArray[np.int64]
-    ) -> None:
-        found = measure(expected[rows], actual[rows])
-        tally.rows += len(rows)
-        tally.differing_rows += int(np.count_nonzero(found.bits))
+    def _add_head(self, case: Case, tally: HeadTally, expected: Array, actual: Array, rows: Rows) -> bool:
+        left, right = expected[rows], actual[rows]
+        tally.rows += len(left)
+        if left.dtype == right.dtype and left.tobytes() == right.tobytes():
+            # What is equal byte by byte is equal by every measure, and nearly everything is.
+            tally.histogram[0] += len(left)
+            return True
+        found = measure(left, right)
+        differing = int(np.count_nonzero(found.bits))
+        tally.differing_rows += differing
         tally.differing_bits += int(found.bits.sum())
-        if len(rows) == 0:
-            return
         counts = np.bincount(np.searchsorted(ULP_EDGES, found.ulp, side="right") - 1, minlength=len(ULP_EDGES))
         tally.histogram = [have + int(more) for have, more in zip(tally.histogram, counts, strict=True)]
         tally.max_ulp = max(tally.max_ulp, int(found.ulp.max()))
         beyond = found.bits > 0 if tally.allowed is None else ~(found.absolute <= tally.allowed)
         tally.beyond += int(np.count_nonzero(beyond))
+        numbers = np.arange(len(expected))[rows]
 
         def told(position: int) -> Difference:
-            row = int(rows[position])
+            row = int(numbers[position])
             return Difference(
                 "value",
                 case,
@@ -229,20 +260,21 @@ class RouteTally:
             tally.max_abs = float(found.absolute[largest])
             if self.worst is None or tally.max_abs > (self.worst.absolute or 0.0):
                 self.worst = told(largest)
-        if beyond.any():
-            self._differ(told(int(beyond.argmax())))
+        if self.level != "order" and beyond.any():
+            self.differ(told(int(beyond.argmax())))
+        return differing == 0
 
-    def _add_order(self, case: Case, expected: RouteScores, actual: RouteScores) -> None:
+    def _add_order(self, case: Case, expected: RouteScores, actual: RouteScores) -> bool:
         self.orders += 1
         if expected.dropped != actual.dropped:
-            self._differ(Difference("dropped", case, _listed(expected.dropped), _listed(actual.dropped)))
-            return
+            self.differ(Difference("dropped", case, _listed(expected.dropped), _listed(actual.dropped)))
+            return False
         if expected.order == actual.order:
             self.orders_equal += 1
-            return
+            return True
         score = expected.outputs[SCORE].astype(np.float64)
         tie = 2 * (self.heads[SCORE].allowed or 0.0)
-        allowed = self.level == "reference" and within_ties(expected.order, actual.order, score, tie)
+        allowed = self.level != "bits" and within_ties(expected.order, actual.order, score, tie)
         if allowed:
             self.orders_tied += 1
         else:
@@ -251,8 +283,9 @@ class RouteTally:
                 min(len(expected.order), len(actual.order)),
             )
             left, right = (f"from rank {rank + 1}: {_listed(side.order[rank:])}" for side in (expected, actual))
-            self._differ(Difference("order", case, left, right))
+            self.differ(Difference("order", case, left, right))
         self._keep_swaps(case, expected, actual, score, tie)
+        return False
 
     def _keep_swaps(self, case: Case, expected: RouteScores, actual: RouteScores, score: Array, tie: float) -> None:
         place = {candidate: rank for rank, candidate in enumerate(expected.order)}
@@ -270,13 +303,83 @@ class RouteTally:
                         second,
                         one,
                         two,
-                        self.level == "reference" and (two == one or two - one <= tie),
+                        self.level != "bits" and (two == one or two - one <= tie),
                     )
                 )
 
-    def _differ(self, difference: Difference) -> None:
-        self._differs = True
-        self.first = self.first or difference
+
+class _Samples:
+    """Pairs of scores, evenly spread over a stream of any length: every s-th row, and s doubles when it is too many."""
+
+    def __init__(self) -> None:
+        self._stride = 1
+        self._seen = 0
+        self._count = 0
+        self._pairs: list[tuple[Array, Array]] = []
+
+    def add(self, expected: Array, actual: Array) -> None:
+        chosen = slice(-self._seen % self._stride, None, self._stride)
+        self._seen += len(expected)
+        left = expected[chosen]
+        if not len(left):
+            return
+        self._pairs.append((left.astype(np.float64), actual[chosen].astype(np.float64)))
+        self._count += len(left)
+        if self._count > 2 * _KEPT_SAMPLES:
+            while self._count > _KEPT_SAMPLES:
+                one, other = (side[::2] for side in self._joined())
+                self._pairs, self._count = [(one, other)], len(one)
+                self._stride *= 2
+
+    def kept(self) -> tuple[Array, Array]:
+        expected, actual = self._joined()
+        chosen = np.unique(np.linspace(0, len(expected) - 1, min(len(expected), _KEPT_SAMPLES)).astype(np.int64))
+        return expected[chosen], actual[chosen]
+
+    def _joined(self) -> tuple[Array, Array]:
+        if not self._pairs:
+            return np.zeros(0), np.zeros(0)
+        one, other = (np.concatenate([pair[side] for pair in self._pairs]) for side in (0, 1))
+        return one, other
+
+
+def known_rows(one: RouteScores, other: RouteScores) -> Rows:
+    """Return an index of the candidates whose values both show; a slice where those are all, which copies nothing."""
+    known = one.known & other.known
+    return slice(None) if bool(known.all()) else np.flatnonzero(known)
+
+
+def add_pair(tally: PairTally, one: Scored, other: Scored, *, equal: bool) -> None:
+    """Compare two routes' answers to one request.
+
+    Args:
+        tally: where to add it.
+        one: the one route's answer.
+        other: the other's.
+        equal: whether both are known to be equal to a third in everything that they show.
+    """
+    tally.requests += 1
+    left, right = one.answer, other.answer
+    if isinstance(left, RouteError) or isinstance(right, RouteError):
+        tally.disagreed += not (equal or left == right)
+        return
+    if not equal and (left.n, tuple(left.outputs)) != (right.n, tuple(right.outputs)):
+        tally.disagreed += 1
+        return
+    rows = known_rows(left, right)
+    shown = left.n if isinstance(rows, slice) else len(rows)
+    tally.rows += shown
+    if equal:
+        return
+    differing = np.zeros(shown, np.bool_)
+    for name, values in left.outputs.items():
+        a, b = values[rows], right.outputs[name][rows]
+        if a.dtype != b.dtype or a.tobytes() != b.tobytes():
+            bits = measure(a, b).bits
+            differing |= bits > 0
+            tally.differing_bits += int(bits.sum())
+    tally.differing_rows += int(np.count_nonzero(differing))
+    tally.disagreed += (left.order, left.dropped) != (right.order, right.dropped)
 
 
 def within_ties(expected: Sequence[int], actual: Sequence[int], score: Array, tie: float) -> bool:
@@ -326,7 +429,7 @@ def _number(value: np.generic) -> str:
     return f"{value.item()!r} ({hex_bits(value)})"
 
 
-def _said(answer: RouteScores | RouteError | Mapping[str, Any]) -> str:
+def _said(answer: RouteScores | RouteError | Mapping[str, Array]) -> str:
     if isinstance(answer, RouteError):
         return str(answer)
     return f"scores for {answer.n} candidates" if isinstance(answer, RouteScores) else "packed tensors"

@@ -7,12 +7,24 @@ import contextlib
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 _LAST_LINES = 40
 _POLITE_SECONDS = 5.0
+_LIVING: weakref.WeakSet[Child] = weakref.WeakSet()
+
+
+def close_started_by(thread: int) -> None:
+    """End every program that a thread of this process started and that still runs.
+
+    For a thread that cannot be interrupted while it waits for its program: the program's end ends the wait.
+    """
+    for child in list(_LIVING):
+        if child.starter == thread:
+            child.close()
 
 
 class Child:
@@ -45,6 +57,8 @@ class Child:
             stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
             env=environ,
         )
+        self.starter = threading.get_ident()
+        _LIVING.add(self)
         self._lines: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
         talk = self.process.stderr if stdout else self.process.stdout
         self._drain = threading.Thread(target=self._collect, args=(talk,), daemon=True)
@@ -107,3 +121,4 @@ class Child:
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
+        _LIVING.discard(self)

@@ -12,13 +12,15 @@ from typing import Any, TypeVar
 import pytest
 
 from twinrank.bridge import routes as catalogue
-from twinrank.bridge._cases import Case, collect
+from twinrank.bridge._api import compare
+from twinrank.bridge._cases import Case, collect, listed
 from twinrank.bridge._errors import UserError, explain
 from twinrank.bridge._isolated import isolated
+from twinrank.bridge._lockstep import Plan
 from twinrank.bridge._pytest_log import LOG
 from twinrank.bridge._pytest_text import outcome_line, told
-from twinrank.bridge._scorer import Level, Route, RouteFailedError, RouteOptions, Scorer
-from twinrank.bridge._verify import ParityRun, bundle_facts, select, verify
+from twinrank.bridge._scorer import CompareLevel, Level, Route, RouteFailedError, RouteOptions, Scorer
+from twinrank.bridge._verify import ParityRun, Silent, facts_or_names, select
 from twinrank.bridge._writing import write
 from twinrank.export.bundle import BundleError
 
@@ -60,14 +62,14 @@ class Proof:
     Attributes:
         bundle: `name/version`.
         route: the route's name.
-        level: `bits`, or `reference` where the bundle's tolerance applied.
+        level: `bits`, or `reference` where the bundle's tolerance applied, or `order` where rankings alone counted.
         requests: requests that both sides answered or refused alike.
         rows: candidates whose outputs were compared; never 0.
     """
 
     bundle: str
     route: str
-    level: Level
+    level: CompareLevel
     requests: int
     rows: int
 
@@ -78,19 +80,6 @@ class DifferenceError(AssertionError):
 
 class NoAnswerError(Exception):
     """A bundle cannot be verified over any route: the baseline refuses it, or its requests cannot be read."""
-
-
-class _Silent:
-    """A Progress for a run whose tests are its progress."""
-
-    def start(self, route: str, requests: int) -> None:
-        """Say nothing."""
-
-    def advance(self, route: str, requests: int = 1, rows: int = 0) -> None:
-        """Say nothing."""
-
-    def finish(self, route: str, outcome: str) -> None:
-        """Say nothing."""
 
 
 def settings(config: pytest.Config) -> Settings:
@@ -265,12 +254,19 @@ def run(
         report: the report's folder; None writes none.
 
     Raises:
-        BundleError: if the baseline's reader refuses the bundle.
-        UserError: if a file of requests cannot be read.
+        UserError: if every reader refuses the bundle, or a file of requests cannot be read.
     """
-    cases = collect(bundle, run=None, requests=given.requests if requests is None else None, most=None)
-    cases += tuple(Case("test", number, raw) for number, raw in enumerate(requests or (), start=1))
-    result = verify(bundle_facts(bundle), cases, routes, given.options, _Silent(), left_out=left_out)
+    more = listed([Case("test", number, raw) for number, raw in enumerate(requests or (), start=1)])
+    cases = collect(bundle, requests=given.requests if requests is None else None, more=more.sources)
+    plan = Plan(
+        bundle=facts_or_names(bundle),
+        requests=cases,
+        routes=tuple(routes),
+        baseline=catalogue.route(catalogue.BASELINE),
+        options=given.options,
+        left_out=left_out or {},
+    )
+    result = compare(plan, Silent())
     if report is not None:
         write(result, report)
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import math
 from typing import Any
 
@@ -39,8 +38,8 @@ def to_json(run: ParityRun) -> dict[str, Any]:
             ],
         },
         "requests": {
-            "count": len(run.cases),
-            "by_source": dict(collections.Counter(case.source for case in run.cases)),
+            "count": sum(run.requests.values()),
+            "by_source": dict(run.requests),
         },
         "baseline": {
             "route": run.baseline_route,

@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 """A numpy array whose dtype the bundle declares: float32 or float64 for outputs, int64 too for blocks."""
 
 Level = Literal["bits", "reference"]
+CompareLevel = Literal["bits", "reference", "order"]
+"""How close a route must come: every bit; within the bundle's tolerance; or the same ranking but for ties."""
 Reason = Literal["unavailable", "refused", "crashed", "hung", "protocol"]
 
 SCORE = "score"
@@ -107,14 +109,16 @@ class RouteFailedError(Exception):
             `hung` (killed after its time limit), `protocol` (an answer that is not of the contract).
         detail: what was seen, where, and what to do.
         evidence: the last lines that the testee wrote to stderr; empty where there are none.
+        code: the primary code of a bundle that was refused (contract, section 10); None for everything else.
     """
 
-    def __init__(self, route: str, reason: Reason, detail: str, evidence: str = "") -> None:
+    def __init__(self, route: str, reason: Reason, detail: str, evidence: str = "", *, code: str | None = None) -> None:
         super().__init__(f"{route}: {reason}: {detail}")
         self.route = route
         self.reason: Reason = reason
         self.detail = detail
         self.evidence = evidence
+        self.code = code
 
 
 class Scorer(Protocol):
@@ -244,6 +248,14 @@ class RouteOptions:
     load_timeout: float = 180.0
     score_timeout: float = 60.0
     signature: SignaturePolicy | None = None
+
+    def batch_timeout(self, requests: int) -> float:
+        """Return the seconds until a batch counts as hung: one request's limit, and a 64th of it for each request.
+
+        A batch of the engine holds as many candidates as one large slate may (`_chunks.py`), so a limit that is
+        generous for one request is generous for a batch too.
+        """
+        return self.score_timeout * (1 + requests / 64)
 
 
 @dataclass(frozen=True)

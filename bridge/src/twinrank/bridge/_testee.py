@@ -224,7 +224,8 @@ class FrameScorer(ScorerBase):
         code = f"{answer.get('family')}: {answer.get('code')}"
         told = "; ".join(problems) or answer.get("message")
         reason: Reason = "refused" if answer.get("family") == "bundle" else "protocol"
-        raise RouteFailedError(self._route, reason, f"{header['op']} was refused [{code}]: {told}")
+        refused = str(answer.get("code")) if reason == "refused" else None
+        raise RouteFailedError(self._route, reason, f"{header['op']} was refused [{code}]: {told}", code=refused)
 
     def _ask_about(
         self, header: Mapping[str, Any], raw: bytes

@@ -1,21 +1,18 @@
-"""A parity run: every route over every request, compared with the baseline, with progress for whoever waits."""
+"""What a parity run is about and what it gives: the bundle's facts, the choice of routes, the result, its verdict."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from twinrank.bridge import routes as catalogue
-from twinrank.bridge._cases import Case
 from twinrank.bridge._errors import UserError
 from twinrank.bridge._outcomes import PairTally, RunFacts, Split
-from twinrank.bridge._parity import Answer, RouteTally
-from twinrank.bridge._scorer import SCORE, Facts, Level, Route, RouteFailedError, RouteOptions, RouteScores, Scorer
-from twinrank.export.bundle import Allowed, read_manifest
+from twinrank.bridge._parity import RouteTally
+from twinrank.bridge._scorer import SCORE, CompareLevel, Facts, Level, Route, RouteOptions
+from twinrank.export.bundle import Allowed, BundleError, read_manifest
 
 Verdict = Literal["equal", "differs", "unknown"]
 
@@ -23,16 +20,33 @@ EXIT_CODES: Mapping[Verdict, int] = {"equal": 0, "differs": 1, "unknown": 2}
 
 
 class Progress(Protocol):
-    """Hears how a run goes on. Every route is started, advanced as it answers, and finished, in this order."""
+    """Hears how a run goes on, from one thread.
+
+    Every route is started, then advanced by the requests that it answered, and finished. Routes work side by side, so
+    their calls mix.
+    """
 
     def start(self, route: str, requests: int) -> None:
         """A route begins to open its bundle."""
 
     def advance(self, route: str, requests: int = 1, rows: int = 0) -> None:
-        """This many requests more are done, with this many candidates; threads of several routes may say so at once."""
+        """This many requests more are done, with this many candidates."""
 
     def finish(self, route: str, outcome: str) -> None:
         """The route is done; `outcome` is a few words."""
+
+
+class Silent:
+    """A Progress for nobody."""
+
+    def start(self, route: str, requests: int) -> None:
+        """Say nothing."""
+
+    def advance(self, route: str, requests: int = 1, rows: int = 0) -> None:
+        """Say nothing."""
+
+    def finish(self, route: str, outcome: str) -> None:
+        """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +72,11 @@ class ParityRun:
         baseline: who computed the bits that the others are compared with.
         baseline_seconds: what scoring took the baseline.
         baseline_rows: candidates that the baseline scored.
-        cases: the requests.
-        routes: one tally a route, in the order they ran.
+        requests: how many requests were asked, by source: `golden`, `run`, `file`, `fuzz`.
+        routes: one tally a route, in the order in which they were chosen.
         left_out: routes that nobody asked for by name and that lack an input, with the reason.
         baseline_route: whose answers the others are compared with: a route's name, or `goldens`.
-        pairs: every two routes compared with each other; empty where nobody asked.
+        pairs: every two routes compared with each other, the baseline among them; empty where nobody asked.
         split: which readers serve the bundle and which refuse it; None where they are at one.
         made: how, when and where the run was made; None where nobody noted it.
     """
@@ -71,7 +85,7 @@ class ParityRun:
     baseline: Facts
     baseline_seconds: float
     baseline_rows: int
-    cases: tuple[Case, ...]
+    requests: Mapping[str, int]
     routes: tuple[RouteTally, ...]
     left_out: Mapping[str, str]
     baseline_route: str = catalogue.BASELINE
@@ -83,7 +97,7 @@ class ParityRun:
     def verdict(self) -> Verdict:
         """`differs` if one route does; `equal` if every chosen route is; else `unknown`: no evidence is not green."""
         states = {tally.status for tally in self.routes}
-        if "differs" in states:
+        if "differs" in states or self.split is not None:
             return "differs"
         return "equal" if states == {"equal"} else "unknown"
 
@@ -93,12 +107,19 @@ class ParityRun:
         return EXIT_CODES[self.verdict]
 
 
-def select(bundle: Path, asked: Sequence[str], options: RouteOptions) -> tuple[list[Route], dict[str, str]]:
+def select(
+    bundle: Path, asked: Sequence[str], options: RouteOptions, *, baseline: str = catalogue.BASELINE
+) -> tuple[list[Route], dict[str, str]]:
     """Return the routes to compare with a bundle's baseline, and those left out with the reason.
+
+    Args:
+        bundle: the bundle.
+        asked: names of routes; none asks for all that lack nothing.
+        options: what routes are opened with.
+        baseline: the route that is no testee here, or `goldens`.
 
     Raises:
         UserError: if a name is no route.
-        BundleError: if layout or manifest are not of the contract.
     """
     unknown = [name for name in asked if name not in catalogue.names()]
     if unknown:
@@ -108,10 +129,10 @@ def select(bundle: Path, asked: Sequence[str], options: RouteOptions) -> tuple[l
     chosen: list[Route] = []
     left_out: dict[str, str] = {}
     for name in catalogue.names():
-        if name == catalogue.BASELINE or (asked and name not in asked):
+        if name == baseline or (asked and name not in asked):
             continue
         route = catalogue.route(name)
-        lack = None if asked else route.lacks(bundle, options)
+        lack = None if asked else _lack(route, bundle, options)
         if lack is None:
             chosen.append(route)
         else:
@@ -119,109 +140,40 @@ def select(bundle: Path, asked: Sequence[str], options: RouteOptions) -> tuple[l
     return chosen, left_out
 
 
-def verify(
-    bundle: BundleFacts,
-    cases: Sequence[Case],
-    chosen: Iterable[Route],
-    options: RouteOptions,
-    progress: Progress,
-    *,
-    left_out: Mapping[str, str] | None = None,
-) -> ParityRun:
-    """Run every chosen route over the requests and compare it with the baseline.
-
-    Args:
-        bundle: the bundle, from `bundle_facts`.
-        cases: the requests; at least one.
-        chosen: routes to compare; see `select`.
-        options: what routes are opened with.
-        progress: hears how it goes on.
-        left_out: passed through to the result.
-
-    Raises:
-        BundleError: if the baseline's reader refuses the bundle: then there is nothing to compare with.
-    """
-    base = catalogue.route(catalogue.BASELINE)
-    progress.start(base.name, len(cases))
-    with base.open(bundle.path, options) as scorer:
-        baseline = scorer.facts()
-        expected = [_answer_and_tell(scorer, case, base.name, progress) for case in cases]
-    seconds = sum(answer.seconds for answer in expected)
-    rows = sum(answer.scored.n for answer in expected if isinstance(answer.scored, RouteScores))
-    speed = f", {rows / seconds:,.0f} rows/s" if seconds > 0 else ""
-    progress.finish(base.name, f"{rows:,} rows{speed}: the baseline")
-    tallies = [_compare(route, bundle, baseline, cases, expected, options, progress) for route in chosen]
-    return ParityRun(
-        bundle, baseline, seconds, rows, tuple(cases), tuple(tallies), dict(left_out or {}), split=_split(tallies)
-    )
-
-
-def _split(tallies: Sequence[RouteTally]) -> Split | None:
-    """Return who serves the bundle and who refuses it; the baseline's reader serves it where a run got so far."""
-    refuses = {
-        tally.route: tally.failure.detail
-        for tally in tallies
-        if tally.failure is not None and tally.failure.reason == "refused"
-    }
-    serves = [tally.route for tally in tallies if tally.facts is not None and tally.route not in refuses]
-    return Split((catalogue.BASELINE, *serves), refuses) if refuses else None
-
-
-def _compare(
-    route: Route,
-    bundle: BundleFacts,
-    baseline: Facts,
-    cases: Sequence[Case],
-    expected: Sequence[Answer],
-    options: RouteOptions,
-    progress: Progress,
-) -> RouteTally:
-    tally = RouteTally(route, route.level, bundle.heads, bundle.allowed)
-    progress.start(route.name, len(cases))
+def _lack(route: Route, bundle: Path, options: RouteOptions) -> str | None:
     try:
-        with ExitStack() as stack:
-            scorer = stack.enter_context(route.open(bundle.path, options))
-            facts = scorer.facts()
-            tally = RouteTally(route, level_for(route, baseline, facts, options), bundle.heads, bundle.allowed)
-            tally.facts = facts
-            if facts.bundle not in (None, bundle.digest):
-                raise RouteFailedError(
-                    route.name,
-                    "refused",
-                    f"it holds {facts.bundle}, not {bundle.digest}: deploy this bundle there, or verify the other one",
-                )
-            for case, answer in zip(cases, expected, strict=True):
-                tally.add(case, answer, _answer_and_tell(scorer, case, route.name, progress))
-    except RouteFailedError as failure:
-        tally.fail(failure)
-    progress.finish(route.name, _outcome(tally))
-    return tally
+        return route.lacks(bundle, options)
+    except BundleError as error:
+        return f"needs to know where the bundle came from, and its manifest cannot be read: {error.code}"
 
 
-def level_for(route: Route, baseline: Facts, facts: Facts, options: RouteOptions) -> Level:
+_WEAKER: Mapping[CompareLevel, int] = {"bits": 0, "reference": 1, "order": 2}
+
+
+def level_for(
+    route: Route,
+    baseline: Facts,
+    facts: Facts,
+    options: RouteOptions,
+    *,
+    baseline_level: Level = "bits",
+    demanded: CompareLevel = "bits",
+) -> CompareLevel:
     """Return the level at which a route is compared: bits are promised within one host class only.
 
-    A route on another host class is compared at level reference where the caller permits that (`require =
-    reference`), else still by bits.
+    Args:
+        route: the route.
+        baseline: who says what is right.
+        facts: who answers.
+        options: `require = reference` permits the tolerance between host classes; else a route on another one is
+            still compared by bits.
+        baseline_level: what the baseline promises.
+        demanded: the weakest level that the caller takes for equal; no route is held to more than it promises.
     """
-    elsewhere = facts.host_class is not None and facts.host_class != baseline.host_class
-    return "reference" if elsewhere and options.require == "reference" else route.level
-
-
-def _answer_and_tell(scorer: Scorer, case: Case, route: str, progress: Progress) -> Answer:
-    packed = scorer.pack(case.raw)
-    began = time.perf_counter()
-    answer = Answer(packed, scorer.score(case.raw), time.perf_counter() - began)
-    progress.advance(route, 1, answer.scored.n if isinstance(answer.scored, RouteScores) else 0)
-    return answer
-
-
-def _outcome(tally: RouteTally) -> str:
-    if tally.failure is not None:
-        return tally.failure.reason
-    speed = f", {tally.rows / tally.seconds:,.0f} rows/s" if tally.seconds > 0 else ""
-    close = tally.status == "equal" and tally.level == "reference"
-    return f"{tally.rows:,} rows{speed}: {'within tolerance' if close else tally.status}"
+    elsewhere = None not in (facts.host_class, baseline.host_class) and facts.host_class != baseline.host_class
+    between: Level = "reference" if elsewhere and options.require == "reference" else "bits"
+    levels: tuple[CompareLevel, ...] = (route.level, baseline_level, between, demanded)
+    return max(levels, key=_WEAKER.__getitem__)
 
 
 def bundle_facts(path: Path) -> BundleFacts:
@@ -242,3 +194,15 @@ def bundle_facts(path: Path) -> BundleFacts:
         host_class=manifest.host_class,
         findings=manifest.allowed,
     )
+
+
+def facts_or_names(path: Path) -> BundleFacts:
+    """Return a bundle's facts; of one whose manifest cannot be read, what its folders' names say.
+
+    Every route is asked about such a bundle too: a reader that takes it would be the worst finding.
+    """
+    try:
+        return bundle_facts(path)
+    except BundleError:
+        whole = path.resolve()
+        return BundleFacts(path, whole.parent.name, whole.name, "", {SCORE: "float32"}, {SCORE: 0.0}, "")
