@@ -26,6 +26,7 @@ _COMMANDS = {
     "sign": ("twinrank.export.cli:sign", "Sign a bundle with an EC key, offline (OpenSSF Model Signing)."),
     "attest": ("twinrank.export.cli:attest", "Attest what a bundle's goldens give on this host class."),
     "verify": ("twinrank.bridge._command_verify:verify", "Prove that every route gives a bundle's scores, to the bit."),
+    "certify": ("twinrank.bridge._command_certify:command", "Say what another ONNX Runtime would change, by operator."),
     "rank": ("twinrank.bridge._command_rank:rank", "Rank one request in Python and print the slate."),
     "serve": ("twinrank.bridge._command_serve:serve", "Serve bundles over HTTP with the Java server."),
 }
