@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 from twinrank.bridge._cases import Case
-from twinrank.bridge._findings import Cause, CauseCode, Finding
+from twinrank.bridge._findings import Cause, Finding
 from twinrank.bridge._scorer import RouteError, RouteFailedError, RouteOptions, Scored, Scorer
+from twinrank.bridge.explain._bisect import locate, locate_elsewhere
 from twinrank.bridge.explain._decision import compare_decisions
+from twinrank.bridge.explain._experiments import vary_order, vary_output, vary_rows, vary_session
 from twinrank.bridge.explain._facts import compare_facts, refusal_cause
+from twinrank.bridge.explain._hypotheses import try_readings
 from twinrank.bridge.explain._inquiry import Inquiry, equal_outputs
+from twinrank.bridge.explain._packing import compare_packing
+from twinrank.bridge.explain._static import compare_bundles
 from twinrank.export.bundle import read_manifest
 
 SECONDS = 30.0
@@ -36,7 +40,7 @@ def explain(
     options: RouteOptions | None = None,
     seconds: float = SECONDS,
     progress: Callable[[str], None] = lambda _step: None,
-) -> Finding:
+) -> Finding | None:
     """Explain the first difference between the baseline and a route.
 
     Args:
@@ -53,8 +57,11 @@ def explain(
         progress: hears one line a step.
 
     Returns:
-        The finding, at least with the cause `unknown`. Never raises: a step that fails is a note.
+        The finding, at least with the cause `unknown`; None where the two answers are the same. Never raises: a step
+        that fails is a note.
     """
+    if equal_answers(expected, actual):
+        return None
     try:
         inquiry = Inquiry(
             route,
@@ -79,6 +86,17 @@ def explain(
     return _finding(inquiry)
 
 
+def equal_answers(expected: Scored, actual: Scored) -> bool:
+    """Return whether two answers are the same: refusal, bits, order, and packing where both show it."""
+    if None not in (expected.packed, actual.packed) and expected.packed != actual.packed:
+        return False
+    one, other = expected.answer, actual.answer
+    if isinstance(one, RouteError) or isinstance(other, RouteError):
+        return one == other
+    same = equal_outputs(one.outputs, other) and one.outputs.keys() == other.outputs.keys()
+    return same and (one.order, one.dropped) == (other.order, other.dropped)
+
+
 def explain_refusal(route: str, failure: RouteFailedError) -> Finding:
     """Explain why a reader refused the bundle that the baseline serves, from what it said."""
     evidence = [failure.detail, *failure.evidence.splitlines()[-5:]]
@@ -88,7 +106,7 @@ def explain_refusal(route: str, failure: RouteFailedError) -> Finding:
         remedy = "do what its message asks; the two readers must decide alike"
         return Finding(route, (Cause("other_decision", said, True, tuple(evidence), remedy),))
     code, said, remedy = known
-    return Finding(route, (Cause(cast(CauseCode, code), said, True, tuple(evidence), remedy),))
+    return Finding(route, (Cause(code, said, True, tuple(evidence), remedy),))
 
 
 def _ask_again(inquiry: Inquiry) -> None:
@@ -99,11 +117,7 @@ def _ask_again(inquiry: Inquiry) -> None:
     )
     for name, scorer, before in sides:
         again = scorer.score(inquiry.case.raw)
-        if isinstance(again, RouteError) or isinstance(before, RouteError):
-            same = again == before
-        else:
-            same = equal_outputs(before.outputs, again) and before.order == again.order
-        if not same:
+        if not equal_answers(Scored(before), Scored(again)):
             inquiry.add(
                 "unstable",
                 f"{name} answers the same request otherwise when it is asked again",
@@ -117,6 +131,15 @@ _STEPS: tuple[tuple[str, Callable[[Inquiry], None]], ...] = (
     ("comparing facts", compare_facts),
     ("asking again", _ask_again),
     ("comparing decisions", compare_decisions),
+    ("comparing packed blocks", compare_packing),
+    ("comparing the bundles' graphs", compare_bundles),
+    ("searching the first node", locate),
+    ("trying orders", vary_order),
+    ("trying roundings", vary_output),
+    ("trying session options", vary_session),
+    ("trying slates", vary_rows),
+    ("trying readings of the request", try_readings),
+    ("searching the first node elsewhere", locate_elsewhere),
 )
 
 

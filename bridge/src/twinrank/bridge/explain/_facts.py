@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from twinrank.bridge._findings import CauseCode
 from twinrank.bridge._scorer import Facts, RouteFailedError
 from twinrank.bridge.explain._inquiry import Inquiry
 
-REMEDIES = {
+REMEDIES: Mapping[CauseCode, str] = {
     "other_bundle": "deploy the bundle that was exported, or compare with the one that is deployed (--deployed DIR)",
     "other_release": "run the release that the bundle names on both sides, or certify the bundle for the other one "
     "(twinrank certify)",
@@ -71,15 +74,16 @@ def host_evidence(inquiry: Inquiry) -> list[str]:
     return lines
 
 
-_REFUSALS = (
+_REFUSALS: tuple[tuple[str, CauseCode, str], ...] = (
     ("runtime_mismatch", "other_release", "its reader runs another release of ONNX Runtime than the bundle names"),
     ("host_class_mismatch", "other_host_class", "its reader stands on another host class than the bundle's export"),
     ("digest_mismatch", "other_bundle", "the files that it reads are not those that were exported"),
+    ("it holds sha256:", "other_bundle", "it serves another one"),
     ("golden_mismatch", "other_runtime_library", "its runtime gives other bits for the goldens, by its own check"),
 )
 
 
-def refusal_cause(route: str, failure: RouteFailedError) -> tuple[str, str, str] | None:
+def refusal_cause(route: str, failure: RouteFailedError) -> tuple[CauseCode, str, str] | None:
     """Return code, sentence and remedy for a reader's refusal of the bundle; None where its reason is not known."""
     for word, code, said in _REFUSALS:
         if word in failure.detail:

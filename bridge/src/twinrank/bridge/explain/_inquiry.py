@@ -28,6 +28,7 @@ from twinrank.export.bundle import Manifest, SessionSettings, canonical_bits, or
 from twinrank.training.schema import pack, read_request
 
 MODEL = "model.onnx"
+_AROUND = ("string_encoding", "packing", "output_rounding", "other_order", "other_decision", "unstable")
 
 
 class OutOfTimeError(Exception):
@@ -57,6 +58,8 @@ class Inquiry:
         notes: see `Finding.notes`.
         place: see `Finding.place`.
         their_blocks: the packed blocks as the route shows them; None where it does not.
+        packing_alone: whether the baseline's graph gives the route's bits on the route's blocks.
+        ran_graph: whether the route ran its graph for the search.
         lost: whether the route failed meanwhile, so that it must not be asked again.
     """
 
@@ -78,6 +81,8 @@ class Inquiry:
     notes: list[str] = field(default_factory=list)
     place: Place | None = None
     their_blocks: Mapping[str, Array] | None = None
+    packing_alone: bool = False
+    ran_graph: bool = False
     lost: bool = False
 
     # ---- steps
@@ -103,6 +108,10 @@ class Inquiry:
         if time.monotonic() >= self.deadline:
             raise OutOfTimeError
 
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        return self.deadline - time.monotonic()
+
     def add(self, code: CauseCode, said: str, evidence: Sequence[str], remedy: str, *, proven: bool) -> None:
         """Note a recognised cause; a second one of the same code and sentence is dropped."""
         if all((cause.code, cause.said) != (code, said) for cause in self.causes):
@@ -112,6 +121,11 @@ class Inquiry:
     def proven(self) -> bool:
         """Whether some cause is proven already."""
         return any(cause.proven for cause in self.causes)
+
+    @property
+    def proven_by_answer(self) -> bool:
+        """Whether a proven cause lies in what happens around the graph, so that there is no node to look for."""
+        return any(cause.proven and cause.code in _AROUND for cause in self.causes)
 
     # ---- answers
 
