@@ -199,6 +199,7 @@ def explained() -> ParityRun:
     wrong.finding = finding("probe")
     wrong.refusals.append(RefusalTally("invalid_json", None, 2, 0))
     wrong.refusals.append(RefusalTally(None, "invalid_value", 1, 0))
+    wrong.errors += 3
     wrong.invariance = InvarianceTally(12, 900, 4, 9, "alone: run 3, candidate 2, click 3dcccccd / 3dccccce")
     good = compared("jpype", about)
     good.invariance = InvarianceTally(12, 900)

@@ -104,7 +104,9 @@ def test_the_schema_says_what_every_field_is_and_lets_no_other_pass() -> None:
 
 
 def test_every_cause_is_in_the_schema() -> None:
-    assert SCHEMA["$defs"]["cause"]["properties"]["code"]["enum"] == list(get_args(CauseCode))
+    assert SCHEMA["$defs"]["cause"]["properties"]["code"]["enum"] == list(get_args(CauseCode)), (
+        "bring report.schema.json's causes up to date with _findings.CauseCode"
+    )
 
 
 def test_the_verdict_and_its_evidence_are_in_the_json(mixed: ParityRun) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ def render(run: ParityRun) -> str:
         marks={status: mark for status, (mark, _) in MARKS.items()},
         totals=_totals(run),
         made=None if report["run"] is None else _made(report["run"]),
+        matrix=_matrix(report["pairs"]),
         routes=views,
         sections=sorted(views, key=lambda view: urgency[view["status"]]),
         many_heads=_MANY_HEADS,
@@ -60,7 +61,24 @@ def _totals(run: ParityRun) -> dict[str, Any]:
         "equal": sum(tally.status == "equal" for tally in run.routes),
         "bits": sum(head.differing_bits for tally in at_bits for head in tally.heads.values()),
         "compared_bits": any(tally.rows for tally in at_bits),
+        "packed": any(tally.packed for tally in run.routes),
+        "invariance": any(tally.invariance is not None for tally in run.routes),
     }
+
+
+def _matrix(pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the lower half of the table of all routes against all; None where no pair was compared."""
+    names = list(dict.fromkeys([pair["one"] for pair in pairs] + [pair["other"] for pair in pairs]))
+    found = {(pair["one"], pair["other"]): pair for pair in pairs}
+    rows = [
+        (name, [found.get((other, name), found.get((name, other))) for other in names[:place]])
+        for place, name in enumerate(names)
+    ]
+    return (
+        {"names": names, "rows": [(name, row + [None] * (len(names) - 1 - len(row))) for name, row in rows[1:]]}
+        if names
+        else None
+    )
 
 
 def _made(made: Mapping[str, Any]) -> dict[str, str]:
@@ -111,7 +129,7 @@ def _fingerprints(
         return []
     left, right = _flat(baseline), _flat(facts)
     rows = [(name, left.get(name), right.get(name)) for name in dict.fromkeys([*left, *right])]
-    return sorted(rows, key=lambda row: 2 if None in row else row[1] == row[2])
+    return sorted(rows, key=lambda row: 2 if None in row else row[1] == row[2] or row[0] == "implementation")
 
 
 def _flat(facts: Mapping[str, Any]) -> dict[str, str]:

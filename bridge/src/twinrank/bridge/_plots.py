@@ -79,7 +79,8 @@ def ulp_histogram(tally: RouteTally) -> str:
         axes.set_xlabel("units in the last place")
         axes.set_ylabel("% of rows")
         axes.set_ylim(0, 1.15 * tallest)
-        axes.legend(loc="upper right", ncols=min(len(heads), 3))
+        # Above the axes, where no bar is: which corner is free depends on the data.
+        figure.legend(loc="outside upper left", ncols=3 if max(len(head.name) for head in heads) > 16 else len(heads))
         return _svg(figure, f"Histogram: distance of {tally.route} from the baseline in units in the last place")
 
 

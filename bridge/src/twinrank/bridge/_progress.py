@@ -176,8 +176,12 @@ class LineProgress:
     def _say(self, text: str) -> None:
         self._console.print(Text(printable(f"  {text}")), soft_wrap=True)
 
+    def pause(self) -> float:
+        """Return the seconds until the next heartbeat: a tenth of the time so far, within bounds."""
+        return min(max((self._now() - self._began) / 10, _FIRST_BEAT), _LAST_BEAT)
+
     def _live(self) -> None:
-        while not self._over.wait(min(max((self._now() - self._began) / 10, _FIRST_BEAT), _LAST_BEAT)):
+        while not self._over.wait(self.pause()):
             self.beat()
 
     def __enter__(self) -> Self:

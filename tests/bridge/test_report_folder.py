@@ -1,0 +1,133 @@
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from twinrank.bridge import _words as words
+from twinrank.bridge import _writing
+from twinrank.bridge._run_facts import host_facts, without_secrets
+from twinrank.bridge._writing import write
+
+sys.path.insert(0, str(Path(__file__).parent))
+import report_runs
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_the_folder_holds_what_the_commands_refer_to(tmp_path: Path) -> None:
+    run = report_runs.explained()
+    paths = write(run, tmp_path / "report")
+    assert [path.name for path in paths] == ["report.json", "junit.xml", "report.html"]
+    assert names(tmp_path / "report") == {"report.json", "junit.xml", "report.html", "difference-probe.json"}
+    assert (tmp_path / "report" / "difference-probe.json").read_bytes() == report_runs.finding("probe").shrunk.raw
+    told = json.loads(paths[0].read_text(encoding="utf-8"))
+    assert told["routes"][0]["finding"]["files"] == ["difference-probe.json"]
+    assert "difference-probe.json" in told["routes"][0]["command"]
+
+
+def test_without_a_finding_the_first_request_that_differs_is_kept(tmp_path: Path) -> None:
+    run = report_runs.wide()
+    write(run, tmp_path)
+    raw = (tmp_path / "difference-http.json").read_bytes()
+    assert run.routes[3].first is not None
+    assert raw == run.routes[3].first.case.raw
+    assert f"--requests build/report/{words.difference_file('http')}" in words.command(run, run.routes[3])
+
+
+def test_differences_of_an_earlier_run_go_and_other_files_stay(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    write(report_runs.explained(), tmp_path)
+    write(report_runs.equal(), tmp_path)
+    assert names(tmp_path) == {"notes.txt", "report.json", "junit.xml", "report.html"}
+
+
+def test_a_file_is_whole_or_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(report_runs.equal(), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    real = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if Path(target).name == "junit.xml":
+            raise OSError(28, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write(report_runs.crashed(), tmp_path)
+    monkeypatch.undo()
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(after) == set(before), "nothing half-written is left"
+    assert after["junit.xml"] == before["junit.xml"]
+    assert json.loads(after["report.json"])["verdict"] == "unknown"
+
+
+@pytest.mark.parametrize("name", ["../escape.json", "report.json", "/x.json", "a/b", ".."])
+def test_a_finding_writes_beside_the_report_only(name: str, tmp_path: Path) -> None:
+    run = report_runs.explained()
+    run.routes[0].finding = report_runs.finding("probe", files={name: b"{}"})
+    with pytest.raises(ValueError, match="only plain names of its own"):
+        write(run, tmp_path / "report")
+    assert names(tmp_path / "report") == set()
+
+
+def test_readers_of_the_group_can_read_every_file(tmp_path: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        write(report_runs.explained(), tmp_path / "report")
+    finally:
+        os.umask(old)
+    for path in (tmp_path / "report").iterdir():
+        assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_cost_of_a_request_s_text_is_that_of_its_beginning() -> None:
+    raw = b"\xf0\x9f\x98\x80" * 2_500_000
+    assert words.request_text(raw) == "\U0001f600" * 2_000 + "… (10,000,000 bytes)"
+    assert words.request_text(b"\xff{}") == "\\xff{}"
+    assert words.request_text(b"{}") == "{}"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (("verify", "b", "--against", "http://me:pw@h:80/x?token=t"), "verify b --against http://***@h:80/x?***"),
+        (("--against=https://u:p@h/",), "--against=https://***@h/"),
+        (("--api-token", "abc", "--route", "http"), "--api-token *** --route http"),
+        (("--password=abc",), "--password=***"),
+        (("--python", "TOKEN=abc python3"), "--python TOKEN=*** python3"),
+        (
+            ("--public-key", "signer.pub.pem", "--gateway", "/run/g.json"),
+            "--public-key signer.pub.pem --gateway /run/g.json",
+        ),
+        (("--against", "http://127.0.0.1:8080"), "--against http://127.0.0.1:8080"),
+    ],
+)
+def test_a_command_is_shown_without_its_secrets(given: tuple[str, ...], shown: str) -> None:
+    assert " ".join(without_secrets(given)) == shown
+
+
+def test_facts_of_this_side_name_the_library_by_its_bytes() -> None:
+    facts = host_facts()
+    assert {"cpu", "cores", "os", "python", "numpy", "onnxruntime"} <= set(facts)
+    assert all(facts.values())
+    assert len(facts["onnxruntime library sha256"]) == 64
+
+
+def test_when_it_was_is_in_the_report_and_nowhere_where_nobody_noted_it() -> None:
+    from twinrank.bridge._report import to_json
+
+    told = to_json(report_runs.equal())
+    assert told["run"]["started"] == "2026-11-22T17:01:02.345+00:00"
+    assert to_json(replace(report_runs.equal(), made=None))["run"] is None
+
+
+def test_a_full_disk_is_no_reason_to_lose_the_old_folder(tmp_path: Path) -> None:
+    assert _writing.further_files(report_runs.equal()) == {}
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"exists|directory"):
+        write(report_runs.equal(), tmp_path / "file")
