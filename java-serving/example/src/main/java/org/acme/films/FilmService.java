@@ -12,6 +12,7 @@ import dev.twinrank.core.StoreListener;
 import dev.twinrank.core.StoreOptions;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URLDecoder;
@@ -43,6 +44,7 @@ public final class FilmService implements AutoCloseable {
     private final ModelStore store;
     private final String name;
     private final Ranker ranker;
+    private final InPlace inPlace;
     private final ExecutorService threads;
     private final HttpServer customers;
     private final HttpServer operators;
@@ -63,12 +65,13 @@ public final class FilmService implements AutoCloseable {
         try {
             store.activate(name, version);
             ranker = new Ranker(store, name);
+            inPlace = new InPlace(store, name);
             // A run computes on the thread that calls it, so the threads of the pool are the parallelism.
             threads = Executors.newFixedThreadPool(Runtime.getRuntime().availableProcessors());
             customers = listen(Map.of("/rank", this::rank, "/health", this::health));
             operators = listen(Map.of("/metrics", exchange -> answer(exchange, 200, metrics.text(store)),
                     "/activate", this::activate, "/rollback", this::rollback, "/verify", this::verify,
-                    "/items", this::items));
+                    "/items", this::items, "/gateway", this::gateway));
         } catch (IOException | RuntimeException e) {
             store.close();
             throw e;
@@ -129,6 +132,8 @@ public final class FilmService implements AutoCloseable {
             answer(exchange, 400, problem("bad_form", e.getMessage()));
         } catch (IllegalStateException e) {
             answer(exchange, 409, problem("conflict", e.getMessage()));
+        } catch (UncheckedIOException e) {
+            answer(exchange, 500, problem("input_output", e.getMessage()));
         }
     }
 
@@ -144,12 +149,16 @@ public final class FilmService implements AutoCloseable {
     private void activate(HttpExchange exchange) throws IOException {
         requirePost(exchange);
         long version = Long.parseLong(form(body(exchange)).getOrDefault("version", ""));
-        answer(exchange, 200, described(store.activate(name, version)));
+        ModelStore.Entry entry = store.activate(name, version);
+        inPlace.follow();
+        answer(exchange, 200, described(entry));
     }
 
     private void rollback(HttpExchange exchange) throws IOException {
         requirePost(exchange);
-        answer(exchange, 200, described(store.rollback(name)));
+        ModelStore.Entry entry = store.rollback(name);
+        inPlace.follow();
+        answer(exchange, 200, described(entry));
     }
 
     /** Replays the goldens of the active model while it serves. */
@@ -158,6 +167,18 @@ public final class FilmService implements AutoCloseable {
             var report = lease.model().verify();
             answer(exchange, report.passed() ? 200 : 500, report + "\n");
         }
+    }
+
+    /** Opens the door for a verification in place at the file that is named, or closes it where none is. */
+    private void gateway(HttpExchange exchange) throws IOException {
+        requirePost(exchange);
+        String file = form(body(exchange)).get("file");
+        if (file == null) {
+            inPlace.close();
+        } else {
+            inPlace.open(Path.of(file));
+        }
+        answer(exchange, 200, "{}\n");
     }
 
     private void items(HttpExchange exchange) throws IOException {
@@ -175,6 +196,7 @@ public final class FilmService implements AutoCloseable {
             customers.stop(0);
             operators.stop(0);
             threads.shutdown();
+            inPlace.close();
             if (!drained || !store.close(Duration.ofSeconds(DRAIN_SECONDS))) {
                 System.err.println("requests were still running after " + DRAIN_SECONDS + " s");
             }
