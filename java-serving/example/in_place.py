@@ -1,7 +1,6 @@
 """Verifies the service of films in place, while it serves: its live model against a bundle, through the gateway."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys

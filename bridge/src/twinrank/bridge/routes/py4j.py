@@ -33,6 +33,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class _Connection:
     """Where a gateway listens and the token that opens it, as its connection file says."""
 
+    file: Path
     host: str
     port: int
     token: str = field(repr=False)
@@ -47,7 +48,7 @@ class _Connection:
         try:
             mode = path.stat().st_mode
             told = json.loads(path.read_text(encoding="utf-8"))
-            connection = cls(str(told["host"]), int(told["port"]), str(told["token"]))
+            connection = cls(path, str(told["host"]), int(told["port"]), str(told["token"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             detail = f"{path} is no gateway's connection file ({error!r}): start the gateway, it writes one"
             raise RouteFailedError(_NAME, "unavailable", detail) from error
@@ -67,8 +68,11 @@ class _Gateway:
 
     def __init__(self, connection: _Connection, stack: ExitStack, child: Child | None) -> None:
         from py4j.java_gateway import GatewayParameters, JavaGateway
-        from py4j.protocol import Py4JError, Py4JJavaError
+        from py4j.protocol import Py4JAuthenticationError, Py4JError, Py4JJavaError
 
+        self._connection = connection
+        self._answered = False
+        self._refused: type[Exception] = Py4JAuthenticationError
         self._child = child
         self._stack = stack
         self._java_error: type[Exception] = Py4JJavaError
@@ -83,7 +87,9 @@ class _Gateway:
     def exchange(self, frame: bytes, timeout: float) -> tuple[dict[str, Any], bytes]:
         """Call `handle` over the socket. A gateway of ours that hangs is killed; somebody else's is only left."""
         try:
-            return _frames.decode(self._worker.call(lambda: bytes(self._entry.handle(frame)), timeout))
+            answer = self._worker.call(lambda: bytes(self._entry.handle(frame)), timeout)
+            self._answered = True
+            return _frames.decode(answer)
         except DeadlineError:
             killed = ""
             if self._child is not None:
@@ -93,8 +99,23 @@ class _Gateway:
         except self._java_error as error:
             raise self._failed("crashed", f"the entry point threw: {str(error).splitlines()[0]}") from error
         except (self._error, OSError) as error:
-            end = "" if self._child is None else f"; the gateway: {self._child.exit_text()}"
-            raise self._failed("crashed", f"the connection failed: {error}{end}") from error
+            raise self._ended(error) from error
+
+    def _ended(self, error: Exception) -> RouteFailedError:
+        """Name what became of the connection; a gateway that never answered us has not crashed before our eyes."""
+        if self._child is not None:
+            return self._failed("crashed", f"the connection failed: {error}; the gateway: {self._child.exit_text()}")
+        at = self._connection
+        if self._answered:
+            ended = "the service has ended, or has opened its gateway anew, as after a swap"
+            return self._failed("crashed", f"the connection to {at.host}:{at.port} failed: {error} ({ended})")
+        if isinstance(error, self._refused):
+            detail = f"the gateway at {at.host}:{at.port} refuses the token in {at.file}: it was opened anew since, "
+            return self._failed("unavailable", f"{detail}or the file is another's; take the file that it wrote last")
+        if isinstance(getattr(error, "cause", error), ConnectionRefusedError):
+            detail = f"nothing listens at {at.host}:{at.port}, where {at.file} leads: the service has ended or has "
+            return self._failed("unavailable", f"{detail}closed its gateway; open it again, it writes a new file")
+        return self._failed("crashed", f"the connection to {at.host}:{at.port} failed: {error}")
 
     def close(self) -> None:
         """End the connection, and the gateway if this route started it."""
