@@ -80,6 +80,13 @@ def cases() -> list[Case]:
         Case("a short unicode escape", TEXT, in_string(b"\\u12"), BAD),
         Case("a unicode escape with a letter", TEXT, in_string(b"\\u12G4"), BAD),
         Case("a unicode escape with a sign", TEXT, in_string(b"\\u+123"), BAD),
+        Case(
+            "a unicode escape with a letter whose low byte is a digit's", TEXT, in_string("\\u000\u0141".encode()), BAD
+        ),
+        Case("a unicode escape that another one ends", TEXT, in_string(b"\\u000\\udd44"), BAD),
+        Case(
+            "a key's unicode escape with a letter whose low byte is a digit's", TINY, '{"\\u004\u0141":1}'.encode(), BAD
+        ),
         Case("a backslash before the last quote", TEXT, in_string(b"\\"), BAD),
         Case("a duplicate key at the top", TINY, b'{"context":{"user":1},"context":{"user":1},"candidates":[]}', BAD),
         Case("a duplicate key in the context", TINY, b'{"context":{"user":1,"user":1},"candidates":[]}', BAD),

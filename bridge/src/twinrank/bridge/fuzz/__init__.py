@@ -7,5 +7,6 @@ from twinrank.bridge.fuzz._generator import fuzz_cases
 from twinrank.bridge.fuzz._search import Differs
 from twinrank.bridge.fuzz._shrink import shrink
 from twinrank.bridge.fuzz._values import Vocabulary
+from twinrank.bridge.fuzz._vocabulary import vocabulary_of
 
-__all__ = ["Differs", "Vocabulary", "fuzz_cases", "shrink"]
+__all__ = ["Differs", "Vocabulary", "fuzz_cases", "shrink", "vocabulary_of"]

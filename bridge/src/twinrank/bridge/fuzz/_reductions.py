@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from twinrank.bridge.fuzz._search import Search, rank, shortest, together
-from twinrank.bridge.fuzz._tree import STRING, Branch, Leaf, Node, Path, nodes, replaced
+from twinrank.bridge.fuzz._tree import SPACES, STRING, Branch, Leaf, Node, Path, dense, nodes, replaced
 from twinrank.training.schema import Feature, Schema
 
 _UNIT = re.compile(rb"\\u[0-9a-fA-F]{4}|\\.|[\x00-\x7f]|[\xc2-\xf4][\x80-\xbf]+|.", re.DOTALL)
 _SIMPLE = tuple(Leaf(text) for text in (b"0", b"1", b"-0", b"-1", b'""', b"[]", b"{}", b"null", b"true"))
-_SPACES = b" \t\r\n"
 _PLAIN = b"0"
 _MANY = 4096
 
@@ -99,7 +99,7 @@ def _filtered(node: Node, fields: set[tuple[int, bytes]], depth: int) -> Node:
     if isinstance(node, Leaf) or depth > 2:
         return node
     items = tuple(_filtered(item, fields, depth + 1) for item in node.items)
-    made = Branch(node.opened, items, node.names, node.closed)
+    made = replace(node, items=items)
     if node.names is None:
         return made
     return made.keep([at for at, name in enumerate(node.names) if (depth, name) in fields])
@@ -173,7 +173,7 @@ def _legal_at(tree: Node, path: Path, legal: dict[bytes, Leaf]) -> Leaf | None:
     parent = _at(tree, path[:-1])
     if not isinstance(parent, Branch) or parent.names is None:
         return None
-    return legal.get(parent.names[path[-1]].strip(_SPACES + b":"))
+    return legal.get(parent.names[path[-1]].strip(SPACES + b":"))
 
 
 def _simplest(feature: Feature) -> Leaf:
@@ -223,24 +223,24 @@ def _shorter_names(tree: Node, search: Search) -> Node:
 
 def _shorter_name(tree: Node, path: Path, at: int, search: Search) -> Node:
     branch = _at(tree, path)
-    if not isinstance(branch, Branch) or branch.names is None:
+    if not isinstance(branch, Branch) or branch.names is None or not branch.names[at]:
         return tree
     names = branch.names
 
     def named(text: bytes) -> Node:
         changed = (*names[:at], text + b":", *names[at + 1 :])
-        return replaced(tree, {path: Branch(branch.opened, branch.items, changed, branch.closed)})
+        return replaced(tree, {path: replace(branch, names=changed)})
 
     return named(_shorter(names[at][:-1], lambda text: bytes(named(text)), search))
 
 
 def _shorter(text: bytes, build: Callable[[bytes], bytes], search: Search) -> bytes:
     """Return a literal with as few and as plain characters as still differ."""
-    bare = text.strip(_SPACES)
+    bare = text.strip(SPACES)
     if bare != text and search.differs(build(bare)):
         text = bare
     first, last = text.find(b'"'), text.rfind(b'"')
-    head, body, tail = (text[: first + 1], text[first + 1 : last], text[last:]) if first >= 0 else (b"", text, b"")
+    head, body, tail = (text[: first + 1], text[first + 1 : last], text[last:]) if first < last else (b"", text, b"")
     units = _UNIT.findall(body)
 
     def whole(pieces: Iterable[bytes]) -> bytes:
@@ -282,15 +282,7 @@ def _written_out(unit: bytes) -> bytes:
 
 def _denser(tree: Node, search: Search) -> Node:
     """Take the white space out of as many places as keep the difference."""
-    edits: list[tuple[Path, Node]] = []
-    for path, node in nodes(tree):
-        if isinstance(node, Branch):
-            names = None if node.names is None else tuple(name[:-1].strip(_SPACES) + b":" for name in node.names)
-            dense: Node = Branch(node.opened.strip(_SPACES), node.items, names, node.closed.strip(_SPACES))
-        else:
-            dense = Leaf(node.text.strip(_SPACES))
-        if dense != node:
-            edits.append((path, dense))
+    edits: list[tuple[Path, Node]] = [(path, bare) for path, node in nodes(tree) if (bare := dense(node)) != node]
     return _edited(tree, edits, search)
 
 

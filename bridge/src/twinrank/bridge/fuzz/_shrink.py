@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import NoReturn
+
 from twinrank.bridge._findings import Shrunk
 from twinrank.bridge.fuzz._reductions import reduce_bytes, reduce_tree
 from twinrank.bridge.fuzz._search import Differs, Search, rank
@@ -39,11 +42,23 @@ def shrink(raw: bytes, differs: Differs, schema: Schema | None = None, seconds: 
             (tree for space in (False, True) if (tree := parse(before, space=space)) and search.differs(bytes(tree))),
             None,
         )
-        if tree is None:
-            reduce_bytes(before, search)
-        else:
+        if tree is not None:
             reduce_tree(tree, schema, search)
+        if not _is_json(search.best):
+            reduce_bytes(search.best, search)
     ended = search.stopped
     again = search.confirm()
     best = raw if search.best is None else min(raw, search.best, key=rank)
     return Shrunk(best, len(raw), search.tried, complete=again and not ended)
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(word)

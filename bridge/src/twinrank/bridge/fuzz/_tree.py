@@ -1,10 +1,14 @@
-"""JSON text as a tree that loses nothing: literals, escapes, order and doubled names stay as they were written."""
+"""JSON text as a tree that loses nothing: literals, escapes, order and doubled names stay as they were written.
+
+What is nearly JSON has a tree too: half a request, one with a second one behind it, one with a word that is no literal.
+Only texts that nest too deeply have none.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_DEPTH = 100
 """Texts that nest deeper are not read as trees: no reader takes them, and reading them here would recurse as deep."""
@@ -12,18 +16,17 @@ MAX_DEPTH = 100
 Path = tuple[int, ...]
 """Where a node is: positions from the root."""
 
-_SPACE = rb"[ \t\r\n]*"
-STRING = rb'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
-NUMBER = rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-_LEAF = re.compile(_SPACE + b"(?:" + STRING + b"|" + NUMBER + b"|true|false|null)" + _SPACE)
-_NAME = re.compile(_SPACE + STRING + _SPACE + b":")
-_OPEN = re.compile(_SPACE + rb"[\[{]" + _SPACE)
-_CLOSE = re.compile(_SPACE + rb"[\]}]" + _SPACE)
+SPACES = b" \t\r\n"
+STRING = rb'"(?:[^"\\]|\\.)*"'
+# Whatever is neither structure nor a string, strings too, a last one that does not end; or nothing at all.
+_LEAF = re.compile(STRING + rb'|"(?:[^"\\]|\\.)*\\?\Z|[^][{},:"]+', re.DOTALL)
+_OPEN = re.compile(rb"[ \t\r\n]*[\[{][ \t\r\n]*")
+_CLOSE = re.compile(rb"[ \t\r\n]*[\]}][ \t\r\n]*")
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A literal."""
+    """A literal, or whatever stands in its place; maybe empty."""
 
     text: bytes
 
@@ -34,19 +37,22 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Branch:
-    """An array or an object.
+    """An array or an object, or the text as a whole where it is no single value.
 
     Attributes:
-        opened: the opening bracket, with its white space.
+        opened: the opening bracket, with its white space; empty for the text as a whole.
         items: what it holds.
-        names: for an object the members' names with their colons, as many as items; None for an array.
-        closed: the closing bracket.
+        names: for an object the members' names with their colons, as many as items, empty where there is none; None
+            for an array.
+        closed: the closing bracket; empty where the text ends before it.
+        comma: what stands between two items.
     """
 
     opened: bytes
     items: tuple[Leaf | Branch, ...]
     names: tuple[bytes, ...] | None
     closed: bytes
+    comma: bytes = b","
 
     def __bytes__(self) -> bytes:
         """Return its text."""
@@ -56,7 +62,7 @@ class Branch:
         yield self.opened
         for at, item in enumerate(self.items):
             if at:
-                yield b","
+                yield self.comma
             if self.names is not None:
                 yield self.names[at]
             if isinstance(item, Leaf):
@@ -68,12 +74,12 @@ class Branch:
     def keep(self, positions: list[int]) -> Branch:
         """Return the branch with these items only."""
         names = None if self.names is None else tuple(self.names[at] for at in positions)
-        return Branch(self.opened, tuple(self.items[at] for at in positions), names, self.closed)
+        return replace(self, items=tuple(self.items[at] for at in positions), names=names)
 
     def named(self, name: bytes) -> int | None:
         """Return where the member of that quoted name is; None if there is none, or this is an array."""
         for at, given in enumerate(self.names or ()):
-            if given.strip(b" \t\r\n:") == name:
+            if given.strip(SPACES + b":") == name:
                 return at
         return None
 
@@ -82,16 +88,25 @@ Node = Leaf | Branch
 
 
 def parse(raw: bytes, *, space: bool) -> Node | None:
-    """Return the tree of a JSON text, or None for what is none.
+    """Return the tree of a text, or None if it nests deeper than `MAX_DEPTH`.
 
     Args:
         raw: the text.
-        space: whether white space between tokens stays.
+        space: whether white space around tokens stays.
     """
-    node, at = _value(raw, 0, 0)
-    if node is None or at != len(raw):
-        return None
-    return node if space else _dense(node)
+    values: list[Node] = []
+    at = 0
+    while at < len(raw):
+        node, end = _value(raw, at, 0)
+        if node is None:
+            return None
+        if end == at:
+            # A comma, a colon or a closing bracket that belongs to nothing.
+            node, end = Leaf(raw[at : at + 1]), at + 1
+        values.append(node)
+        at = end
+    whole = values[0] if len(values) == 1 else Branch(b"", tuple(values), None, b"", b"")
+    return whole if space else _dense(whole)
 
 
 def replaced(tree: Node, edits: Mapping[Path, Node]) -> Node:
@@ -108,7 +123,7 @@ def replaced(tree: Node, edits: Mapping[Path, Node]) -> Node:
     items = list(tree.items)
     for at, inner in below.items():
         items[at] = replaced(items[at], inner)
-    return Branch(tree.opened, tuple(items), tree.names, tree.closed)
+    return replace(tree, items=tuple(items))
 
 
 def nodes(tree: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
@@ -120,25 +135,23 @@ def nodes(tree: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
 
 
 def _value(raw: bytes, at: int, depth: int) -> tuple[Node | None, int]:
-    leaf = _LEAF.match(raw, at)
-    if leaf is not None:
-        return Leaf(leaf.group()), leaf.end()
     opened = _OPEN.match(raw, at)
-    if opened is None or depth >= MAX_DEPTH:
+    if opened is None:
+        end = _leaf_end(raw, at)
+        return Leaf(raw[at:end]), end
+    if depth >= MAX_DEPTH:
         return None, at
     at = opened.end()
     is_object = b"{" in opened.group()
-    end = b"}" if is_object else b"]"
     items: list[Node] = []
     names: list[bytes] = []
     closed = _CLOSE.match(raw, at)
     while closed is None:
         if is_object:
-            name = _NAME.match(raw, at)
-            if name is None:
-                return None, at
-            names.append(name.group())
-            at = name.end()
+            end = _leaf_end(raw, at)
+            end = end + 1 if raw[end : end + 1] == b":" else at
+            names.append(raw[at:end])
+            at = end
         item, at = _value(raw, at, depth + 1)
         if item is None:
             return None, at
@@ -146,19 +159,31 @@ def _value(raw: bytes, at: int, depth: int) -> tuple[Node | None, int]:
         closed = _CLOSE.match(raw, at)
         if closed is None:
             if raw[at : at + 1] != b",":
-                return None, at
+                # No comma: the text ends, or what follows is no part of this.
+                break
             at += 1
-    if end not in closed.group():
-        return None, at
-    return Branch(opened.group(), tuple(items), tuple(names) if is_object else None, closed.group()), closed.end()
+    text, end = (b"", at) if closed is None else (closed.group(), closed.end())
+    return Branch(opened.group(), tuple(items), tuple(names) if is_object else None, text), end
+
+
+def _leaf_end(raw: bytes, at: int) -> int:
+    while (found := _LEAF.match(raw, at)) is not None:
+        at = found.end()
+    return at
 
 
 def _dense(node: Node) -> Node:
+    bare = dense(node)
+    return bare if isinstance(bare, Leaf) else replace(bare, items=tuple(map(_dense, bare.items)))
+
+
+def dense(node: Node) -> Node:
+    """Return a node without white space around its own tokens; what it holds stays."""
     if isinstance(node, Leaf):
-        return Leaf(node.text.strip(b" \t\r\n"))
-    names = (
-        None
-        if node.names is None
-        else tuple(name[: name.rindex(b'"') + 1].strip(b" \t\r\n") + b":" for name in node.names)
-    )
-    return Branch(node.opened.strip(), tuple(map(_dense, node.items)), names, node.closed.strip())
+        return Leaf(node.text.strip(SPACES))
+    names = None if node.names is None else tuple(_dense_name(name) for name in node.names)
+    return replace(node, opened=node.opened.strip(SPACES), names=names, closed=node.closed.strip(SPACES))
+
+
+def _dense_name(name: bytes) -> bytes:
+    return name[:-1].strip(SPACES) + b":" if name.endswith(b":") else name
