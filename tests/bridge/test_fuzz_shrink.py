@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from twinrank.bridge import RouteFailedError
-from twinrank.bridge.fuzz import shrink
+from twinrank.bridge.fuzz import fuzz_cases, shrink
+from twinrank.bridge.fuzz._tree import parse
+from twinrank.training.schema import Feature, Schema
 
 
 class Asked:
@@ -131,3 +133,32 @@ def test_time_ends_the_search_when_everything_is_needed() -> None:
 @pytest.mark.parametrize("raw", [b"", b"{", b"[" * 5000, b'{"a":1', b"\xef\xbb\xbf{}", b"[1]", b'"x"', b"7"])
 def test_any_bytes_can_be_shrunk(raw: bytes) -> None:
     assert shrink(raw, Asked(lambda _: True)).raw == b""
+
+
+def test_a_tree_loses_no_byte() -> None:
+    cases = fuzz_cases(Schema((Feature("a", "candidate", "string"),)), 5, 4000, 3)
+    broken = (
+        b"[1,",
+        b"[1,]",
+        b"[,1]",
+        b'{"a":1:2}',
+        b"{}{}",
+        b'{"a" 1}',
+        b"]",
+        b",",
+        b'{"a":"b',
+        b'"\\',
+        b' { "a" : [ ] } ',
+    )
+    for raw in (*broken, *(case.raw for case in cases)):
+        tree = parse(raw, space=True)
+        assert tree is None or bytes(tree) == raw
+
+
+def test_a_text_that_is_not_quite_json_shrinks_by_its_structure() -> None:
+    raw = b'{"context":{"a":{"b":[1,2,{"c":"x\\u000\\udd44y"}]}},"candidates":[{"d":1},{"e":[2]}]} trailing'
+    found = shrink(
+        raw,
+        Asked(lambda raw: b"\\u000\\udd44" in raw and raw.startswith(b"{") and raw.count(b"{") == raw.count(b"}") > 0),
+    )
+    assert (found.raw, found.complete) == (b"{\\u000\\udd44}", True)

@@ -14,6 +14,7 @@ _UNIT = re.compile(rb"\\u[0-9a-fA-F]{4}|\\.|[\x00-\x7f]|[\xc2-\xf4][\x80-\xbf]+|
 _SIMPLE = tuple(Leaf(text) for text in (b"0", b"1", b"-0", b"-1", b'""', b"[]", b"{}", b"null", b"true"))
 _PLAIN = b"0"
 _MANY = 4096
+_HOISTS = 512
 
 
 def reduce_tree(tree: Node, schema: Schema | None, search: Search) -> None:
@@ -28,6 +29,7 @@ def reduce_tree(tree: Node, schema: Schema | None, search: Search) -> None:
     tree = _fewer_features(tree, search)
     tree = _shorter_groups(tree, schema, search)
     tree = _simpler_values(tree, schema, search)
+    tree = _hoisted(tree, search)
     tree = _fewer_items(tree, search)
     tree = _shorter_literals(tree, search)
     tree = _shorter_names(tree, search)
@@ -164,6 +166,25 @@ def _simpler_values(tree: Node, schema: Schema | None, search: Search) -> Node:
                 edits.append((path, value))
         tree = _edited(tree, edits, search)
     return tree
+
+
+def _hoisted(tree: Node, search: Search) -> Node:
+    """Put what a branch holds in its place, as long as that makes the request smaller."""
+    while (better := _hoisted_once(tree, search)) is not tree:
+        tree = better
+    return tree
+
+
+def _hoisted_once(tree: Node, search: Search) -> Node:
+    edits = [(path, item) for path, node in nodes(tree) if isinstance(node, Branch) for item in node.items]
+
+    def made(number: int) -> Node:
+        return replaced(tree, dict([edits[number]]))
+
+    alone = search.ask(min(len(edits), _HOISTS), lambda number: bytes(made(number)))
+    return min(
+        (made(number) for number, yes in enumerate(alone) if yes), key=lambda node: rank(bytes(node)), default=tree
+    )
 
 
 def _legal_at(tree: Node, path: Path, legal: dict[bytes, Leaf]) -> Leaf | None:
