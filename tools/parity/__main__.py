@@ -2,7 +2,7 @@
 
     python -m tools.parity full        ten million scores (20 minutes)
     python -m tools.parity ci          300,000 scores
-    python -m tools.parity ci --only trees --only words
+    python -m tools.parity ci --only trees --only words --scores 1000000
 
 Makes the bundles where they are not there yet, runs `twinrank verify` on each, and sums up. Exit code 0: every route of
 every bundle is equal; 1: one differs; 2: could not tell (a bundle was not made, a route did not run).
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import signal
@@ -36,6 +37,9 @@ from tools.parity.summary import EXIT, MARKS, BundleResult, RouteResult, judge, 
 ROUTES = ("http", "jpype", "probe", "py4j", "python", "torch")
 """Every route; torch is there for bundles of a run."""
 _LOG_WIDTH = 140
+_SEED = 6
+# Seconds for one request: a busy machine's slate of 10,000 is no route that hangs.
+_PATIENCE = 300
 _STYLES = {"equal": "green", "differs": "bold red", "unknown": "bold yellow"}
 
 
@@ -61,6 +65,8 @@ def main() -> int:
     parser.add_argument("size", choices=SIZES, help="ten million scores, or 300,000")
     names = [recipe.name for recipe in bundles.recipes()]
     parser.add_argument("--only", action="append", choices=names, metavar="BUNDLE", help=f"one of {', '.join(names)}")
+    parser.add_argument("--scores", type=int, metavar="N", help="another number of scores over the chosen bundles")
+    parser.add_argument("--out", type=Path, default=BUILD, metavar="DIR", help="where the summary and the reports go")
     arguments = parser.parse_args()
     # Without this, SIGTERM would end Python at once and leave a verification, and its JVMs, behind.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -70,26 +76,29 @@ def main() -> int:
     began = time.monotonic()
     chosen = [recipe for recipe in bundles.recipes() if arguments.only is None or recipe.name in arguments.only]
     size = SIZES[arguments.size]
-    share = size.scores / sum(recipe.weight for recipe in bundles.recipes())
-    shutil.rmtree(BUILD / "reports", ignore_errors=True)
+    weights = sum(recipe.weight for recipe in chosen)
+    every = sum(recipe.weight for recipe in bundles.recipes())
+    least = int(size.scores * weights / every) if arguments.scores is None else arguments.scores
+    reports = arguments.out.resolve() / "reports"
+    shutil.rmtree(reports, ignore_errors=True)
     results = []
     for number, recipe in enumerate(chosen, start=1):
         console.print(f"\n[bold]{number}/{len(chosen)}  {recipe.name}[/bold]  {recipe.summary}")
-        results.append(_verified(recipe, int(share * recipe.weight), size.fuzz))
-    least = int(share * sum(recipe.weight for recipe in chosen))
+        scores = math.ceil(least * recipe.weight / weights)
+        results.append(_verified(recipe, scores, size.fuzz, reports / recipe.name))
     whole = total(results, len(names), least, time.monotonic() - began)
     document = to_json(results, whole, arguments.size)
     console.print(_table(results))
     for result in results:
         if result.why:
             console.print(Text(f"  {result.name}: {result.why}", style=_STYLES[result.verdict]), soft_wrap=True)
-    for path in write(BUILD, document, ROUTES):
-        console.print(Text(f"  {path.relative_to(ROOT)}"), soft_wrap=True)
+    for path in write(arguments.out, document, ROUTES):
+        console.print(Text(f"  {path}"), soft_wrap=True)
     console.print(Text(f"{whole.line} ({whole.seconds:,.0f} s)", style=_STYLES[whole.verdict]), soft_wrap=True)
     return EXIT[whole.verdict]
 
 
-def _verified(recipe: Recipe, scores: int, fuzz: int) -> BundleResult:
+def _verified(recipe: Recipe, scores: int, fuzz: int, report: Path) -> BundleResult:
     began = time.monotonic()
     try:
         if not bundles.is_made(recipe):
@@ -101,7 +110,6 @@ def _verified(recipe: Recipe, scores: int, fuzz: int) -> BundleResult:
         why = f"was not made: {error!r}"
         return BundleResult(recipe.name, recipe.summary, "unknown", time.monotonic() - began, why=why)
     routes = [name for name in ROUTES if name != "torch" or recipe.run is not None]
-    report = BUILD / "reports" / recipe.name
     code = _verify(bundle, requests, recipe.run, routes, report, fuzz)
     return judge(
         recipe.name, recipe.summary, _read(report), code, routes, bundle / "model.onnx", time.monotonic() - began
@@ -111,9 +119,9 @@ def _verified(recipe: Recipe, scores: int, fuzz: int) -> BundleResult:
 def _verify(bundle: Path, requests: Path, run: Path | None, routes: Sequence[str], report: Path, fuzz: int) -> int:
     command = [str(Path(sys.executable).with_name("twinrank")), "verify", str(bundle), "--requests", str(requests)]
     command += [word for name in routes for word in ("--route", name)]
-    command += ["--python", sys.executable, "--report", str(report)]
+    command += ["--python", sys.executable, "--fuzz", str(fuzz), "--seed", str(_SEED)]
+    command += ["--pairwise", "--invariance", "--timeout", str(_PATIENCE), "--report", str(report)]
     command += ["--run", str(run)] if run is not None else []
-    del fuzz
     with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "COLUMNS": "120"}) as child:
         try:
             return child.wait()

@@ -230,13 +230,18 @@ def total(results: Sequence[BundleResult], bundles: int, least: int, seconds: fl
     if verdict == "equal" and scores < least:
         verdict = "unknown"
     of = "" if len(results) == bundles else f" of the suite's {bundles}"
-    line = f"parity: {scores:,} scores of {len(proven)} bundles{of} over {len(names)} routes, {bits:,} differing bits"
+    line = f"parity: {scores:,} scores of {_many(len(proven), 'bundle')}{of} over {_many(len(names), 'route')}, "
+    line += f"{_many(bits, 'differing bit')}"
     if verdict == "differs":
         line += f"; DIFFERS: {_names(results, 'differs')}"
     elif verdict == "unknown":
         without = _names(results, "unknown")
         line += f"; COULD NOT TELL: {without or f'fewer than {least:,} scores were compared'}"
     return Total(verdict, line, scores, comparisons, bits, seconds)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def _names(results: Sequence[BundleResult], verdict: Verdict) -> str:
