@@ -14,6 +14,7 @@ import pytest
 
 from twinrank.bridge import RouteError, RouteFailedError, RouteOptions, RouteScores
 from twinrank.bridge.routes import route
+from twinrank.bridge.routes.http import read_json
 from twinrank.export.bundle import read_manifest
 
 Reply = Callable[[bytes], tuple[int, bytes]]
@@ -197,3 +198,63 @@ def test_a_service_that_describes_itself_otherwise_is_named(service: Service, ti
     del service.detail["heads"]
     with pytest.raises(RouteFailedError, match="does not describe its model"):
         route("http").open(tiny, RouteOptions(against=service.url))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"-0", -0.0),
+        (b"-0.0", -0.0),
+        (b"-0e0", -0.0),
+        (b"5e-324", 5e-324),
+        (b"2.2250738585072011e-308", float.fromhex("0x0.fffffffffffffp-1022")),
+        (b"9007199254740993.0", 9007199254740992.0),
+        (b"0.1", 0.1),
+        (b"1.7976931348623157e308", float.fromhex("0x1.fffffffffffffp+1023")),
+        # Halfway between two doubles, and just above it: the one goes to the even one, the other up.
+        (b"1.00000000000000011102230246251565404236316680908203125", 1.0),
+        (b"1.00000000000000011102230246251565404236316680908203126", 1.0000000000000002),
+    ],
+)
+def test_numbers_are_read_to_the_bit(text: bytes, value: float) -> None:
+    for document in (text, b"[" + text + b"]", b'{"x": ' + text + b"}"):
+        found = read_json(document)
+        found = found[0] if isinstance(found, list) else found["x"] if isinstance(found, dict) else found
+        assert np.float64(found).tobytes() == np.float64(value).tobytes()
+
+
+def test_random_doubles_survive_being_written_and_read() -> None:
+    values = np.random.default_rng(6).integers(0, 2**64, 20_000, np.uint64).view(np.float64)
+    values = values[np.isfinite(values)]
+    read = np.array(read_json(json.dumps(values.tolist()).encode()), np.float64)
+    assert read.tobytes() == values.tobytes()
+
+
+def test_a_number_that_overflows_is_no_infinity() -> None:
+    with pytest.raises(ValueError, match="infinity"):
+        read_json(b"[1e400]")
+
+
+def test_a_batch_is_answered_in_its_order_over_several_connections(service: Service, tiny: Path) -> None:
+    def reply(raw: bytes) -> tuple[int, bytes]:
+        place = json.loads(raw)["place"]
+        time.sleep(0.02 * (place % 2))  # every second one is slower, so the answers overtake each other
+        return 200, ranking(entry(0, f"{place}.5"), n=1)
+
+    service.reply = reply
+    with route("http").open(tiny, RouteOptions(against=service.url)) as scorer:
+        answers = scorer.score_batch([b'{"place": %d}' % place for place in range(9)])
+    assert [float(each.answer.outputs["score"][0]) for each in answers] == [place + 0.5 for place in range(9)]  # type: ignore[union-attr]
+
+
+def test_a_failure_in_a_batch_leaves_nothing_for_the_next(service: Service, tiny: Path) -> None:
+    service.reply = lambda raw: (200, ranking(n=0)) if raw == b"{}" else (503, b'{"code": "not_ready"}')
+    with route("http").open(tiny, RouteOptions(against=service.url)) as scorer:
+        with pytest.raises(RouteFailedError, match="not_ready"):
+            scorer.score_batch([b"{}", b"x", b"{}"])
+        assert [each.answer.n for each in scorer.score_batch([b"{}"] * 4)] == [0] * 4  # type: ignore[union-attr]
+
+
+def test_host_and_port_are_an_address(service: Service, tiny: Path) -> None:
+    with route("http").open(tiny, RouteOptions(against=service.url.removeprefix("http://"))) as scorer:
+        assert scorer.facts().details["address"] == service.url

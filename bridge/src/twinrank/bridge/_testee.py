@@ -127,7 +127,7 @@ class FrameScorer(ScorerBase):
         return scored
 
     def _scored_part(self, raws: Sequence[bytes]) -> Sequence[Scored]:
-        answer, body = self._exchange({"op": "score_batch"}, _batch.body(raws), self._options.score_timeout)
+        answer, body = self._exchange({"op": "score_batch"}, _batch.body(raws), self._options.batch_timeout(len(raws)))
         if answer.get("code") == "response_too_large" and len(raws) > 1:
             middle = len(raws) // 2
             return [*self._scored_part(raws[:middle]), *self._scored_part(raws[middle:])]

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,9 @@ from typing import Any, NoReturn, Self
 
 import httpx
 import numpy as np
+import orjson
 
+from twinrank.bridge._deadline import DeadlineError, Worker
 from twinrank.bridge._java import JavaMissingError, find_jar, find_java
 from twinrank.bridge._process import Child
 from twinrank.bridge._scorer import (
@@ -28,16 +30,21 @@ from twinrank.bridge._scorer import (
     RouteFailedError,
     RouteOptions,
     RouteScores,
+    Scored,
     Scorer,
     ScorerBase,
 )
-from twinrank.export.bundle import read_manifest
+from twinrank.export.bundle import BUNDLE_CODES, BundleError, read_manifest
 from twinrank.training.schema import SCORING_CODES
 
 __all__ = ["ROUTE", "serving"]
 
 _NAME = "http"
 _MAX_BODY = 64 * 1024 * 1024
+_CONNECTIONS = 2
+"""Requests of a batch that are under way at once: one is computed there while another is read here."""
+
+_MINUS_ZERO = re.compile(rb"-0(?![.0-9eE])")
 _WORDS = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
@@ -74,13 +81,18 @@ def serving(models: Path, *, require: Level = "bits", start_timeout: float = 180
 
 def _not_ready(child: Child, start_timeout: float) -> NoReturn:
     reason: Reason = "hung"
+    code = None
     detail = f"the server was not ready within {start_timeout:g} s"
     if child.process.poll() is not None:
         # Exit status 1 is the server's own word for a bundle that it does not serve.
         reason = "refused" if child.process.returncode == 1 else "crashed"
         detail = f"the server did not start: {child.exit_text()}"
     child.kill()
-    raise RouteFailedError(_NAME, reason, detail, child.last_words())
+    words = child.last_words()
+    if reason == "refused":
+        code = next((word for word in re.findall(r"[a-z]+(?:_[a-z]+)+", words) if word in BUNDLE_CODES), None)
+        detail += f": {code}" if code is not None else ""
+    raise RouteFailedError(_NAME, reason, detail, words, code=code)
 
 
 class _Service(ScorerBase):
@@ -92,6 +104,12 @@ class _Service(ScorerBase):
         client = httpx.Client(base_url=base_url, timeout=options.score_timeout, trust_env=False)
         self._client = stack.enter_context(client)
         self._timeout = options.score_timeout
+        self._options = options
+        self._workers: list[Worker[RouteScores | RouteError]] = [
+            Worker(f"twinrank-http-{place}") for place in range(_CONNECTIONS)
+        ]
+        for worker in self._workers:
+            stack.callback(worker.close)
         detail = self._json(self._send("GET", f"/v1/models/{model}"), f"/v1/models/{model}")
         self._path = f"/v1/models/{model}:rank"
         try:
@@ -128,22 +146,42 @@ class _Service(ScorerBase):
         except (KeyError, TypeError, ValueError, IndexError) as error:
             self._break(f"the answer is no ranking of the contract: {error!r}")
 
+    def score_batch(self, raws: Sequence[bytes]) -> Sequence[Scored]:
+        """Score the requests over a few connections; see `Scorer.score_batch`."""
+        limit = self._options.batch_timeout(len(raws))
+        for place, raw in enumerate(raws):
+            self._workers[place % _CONNECTIONS].submit(lambda raw=raw: self.score(raw))  # type: ignore[misc]
+        # Every submitted call has its result taken, so that none is left for the batch after this one.
+        answers: list[RouteScores | RouteError] = []
+        failed: RouteFailedError | None = None
+        for place in range(len(raws)):
+            try:
+                answers.append(self._workers[place % _CONNECTIONS].result(limit))
+            except DeadlineError:
+                raise RouteFailedError(_NAME, "hung", f"no answer within {limit:g} s") from None
+            except RouteFailedError as failure:
+                failed = failed or failure
+        if failed is not None:
+            raise failed
+        return [Scored(answer) for answer in answers]
+
     def _ranking(self, told: Mapping[str, Any]) -> RouteScores:
         n = int(told["candidates"])
-        entries = [(int(entry["index"]), entry) for entry in told["ranking"]]
-        dropped = [(int(entry["index"]), {"score": "NaN", **entry}) for entry in told["dropped"]]
+        entries = [*told["ranking"], *({"score": "NaN", **entry} for entry in told["dropped"])]
+        places = [int(entry["index"]) for entry in entries]
         known = np.zeros(n, np.bool_)
-        wide = {name: np.zeros(n, np.float64) for name in self._outputs}
-        for index, entry in (*entries, *dropped):
+        for index in places:
             if not 0 <= index < n or known[index]:
                 raise ValueError(f"candidate {index} of {n} is out of range or listed twice")
             known[index] = True
-            wide[SCORE][index] = _number(entry["score"])
-            for name in self._outputs:
-                if name != SCORE:
-                    wide[name][index] = _number(entry["heads"][name])
-        outputs = {name: _narrow(values, self._outputs[name]) for name, values in wide.items()}
-        return RouteScores(n, outputs, tuple(i for i, _ in entries), tuple(i for i, _ in dropped), known)
+        outputs: dict[str, Array] = {}
+        for name, dtype in self._outputs.items():
+            column = [entry["score"] if name == SCORE else entry["heads"][name] for entry in entries]
+            wide = np.zeros(n, np.float64)
+            wide[places] = column if set(map(type, column)) <= {float} else [_number(value) for value in column]
+            outputs[name] = _narrow(wide, dtype)
+        ranked = len(told["ranking"])
+        return RouteScores(n, outputs, tuple(places[:ranked]), tuple(places[ranked:]), known)
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         try:
@@ -157,7 +195,7 @@ class _Service(ScorerBase):
 
     def _json(self, answer: httpx.Response, path: str, *, any_status: bool = False) -> dict[str, Any]:
         try:
-            told = json.loads(answer.content.decode("utf-8"), parse_int=_integer)
+            told = read_json(answer.content)
         except ValueError as error:
             self._break(f"{path} answered {answer.status_code} with something that is no JSON: {error}")
         if not isinstance(told, dict) or (answer.status_code != httpx.codes.OK and not any_status):
@@ -176,8 +214,21 @@ class _Service(ScorerBase):
         self._stack.close()
 
 
+def read_json(text: bytes) -> Any:
+    """Read JSON with numbers exactly as they are written.
+
+    orjson rounds decimals correctly, but reads the literal `-0` as the integer 0, which loses a float's sign. Where
+    those three bytes occur so, Python's own reader takes over.
+
+    Raises:
+        ValueError: if it is no JSON in UTF-8.
+    """
+    if _MINUS_ZERO.search(text) is None:
+        return orjson.loads(text)
+    return json.loads(text.decode("utf-8"), parse_int=_integer)
+
+
 def _integer(text: str) -> int | float:
-    """Read an integer literal; `-0` is a float's negative zero, which an int would lose."""
     return -0.0 if text == "-0" else int(text)
 
 
@@ -200,9 +251,9 @@ def _narrow(values: Array, dtype: np.dtype[Any]) -> Array:
 def _open(bundle: Path, options: RouteOptions) -> Scorer:
     stack = ExitStack()
     try:
-        name = read_manifest(bundle).name
+        name = _name(bundle)
         if options.against is not None:
-            return _Service(options.against.rstrip("/"), name, options, stack)
+            return _Service(_address(options.against), name, options, stack)
         models = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twinrank-models-")))
         _place(bundle, models / name)
         url = stack.enter_context(serving(models, require=options.require, start_timeout=options.load_timeout))
@@ -210,6 +261,19 @@ def _open(bundle: Path, options: RouteOptions) -> Scorer:
     except BaseException:
         stack.close()
         raise
+
+
+def _name(bundle: Path) -> str:
+    try:
+        return read_manifest(bundle).name
+    except BundleError:
+        # The server shall judge such a bundle by itself; where a bundle lies, its model is named so.
+        return bundle.resolve().parent.name
+
+
+def _address(against: str) -> str:
+    """Return the base URL: what is given, or HOST:PORT as one."""
+    return (against if "://" in against else f"http://{against}").rstrip("/")
 
 
 def _place(bundle: Path, model: Path) -> None:

@@ -21,11 +21,13 @@ from twinrank.bridge._scorer import (
     RouteFailedError,
     RouteOptions,
     RouteScores,
+    Scored,
     Scorer,
     ScorerBase,
+    packed_digest,
 )
-from twinrank.export.bundle import Bundle, SessionSettings, SignaturePolicy, host_class, open_bundle
-from twinrank.training.schema import ScoringError
+from twinrank.export.bundle import Bundle, SessionSettings, SignaturePolicy, host_class, open_bundle, order_of
+from twinrank.training.schema import ScoringError, pack
 
 __all__ = ["ROUTE"]
 
@@ -35,6 +37,7 @@ class _Reader(ScorerBase):
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
+        self._names = (*(head.name for head in bundle.heads), SCORE)
 
     def facts(self) -> Facts:
         release = importlib.metadata.version
@@ -61,17 +64,26 @@ class _Reader(ScorerBase):
             return RouteError(error.code, error.feature, error.candidate)
 
     def score(self, raw: bytes) -> RouteScores | RouteError:
+        return self._scored(raw).answer
+
+    def _scored(self, raw: bytes) -> Scored:
+        # Packed once for both: the digest and the scores.
+        bundle = self._bundle
         try:
-            scores = self._bundle.score(raw)
+            request = bundle.read(raw)
+            blocks = pack(request, bundle.manifest.packing)
+            outputs = bundle.run(blocks, request.n)
         except ScoringError as error:
-            return RouteError(error.code, error.feature, error.candidate)
-        return RouteScores(
-            n=scores.n,
-            outputs={**scores.heads, SCORE: scores.score},
-            order=tuple(int(index) for index in scores.order),
-            dropped=tuple(int(index) for index in scores.dropped),
-            known=np.ones(scores.n, np.bool_),
+            return Scored(RouteError(error.code, error.feature, error.candidate))
+        order, dropped = order_of(outputs[-1])
+        answer = RouteScores(
+            n=request.n,
+            outputs=dict(zip(self._names, outputs, strict=True)),
+            order=tuple(order[: request.k].tolist()),
+            dropped=tuple(dropped.tolist()),
+            known=np.ones(request.n, np.bool_),
         )
+        return Scored(answer, packed_digest(blocks))
 
     def run_graph(
         self, model: Path, settings: SessionSettings, taps: Sequence[str], blocks: Mapping[str, Array]
