@@ -170,9 +170,8 @@ def finding(name: str, **changes: object) -> Finding:
         "taps keep the final outputs' bits on both sides",
     )
     command = f"twinrank verify build/models/shop/7 --route {name} --requests build/report/difference-{name}.json"
-    made = Finding(
-        name, (proven, hint), place, Shrunk(raw, 1_204, 212, True), command, {f"difference-{name}.json": raw}
-    )
+    notes = ("the route's packed tensors are the baseline's",)
+    made = Finding(name, (proven, hint), place, Shrunk(raw, 1_204, 212, True), command, notes=notes)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -258,7 +257,25 @@ def wide() -> ParityRun:
     return run(about, *tallies, pairs=pairs)
 
 
-RUNS = {"equal": equal, "explained": explained, "split": split, "crashed": crashed, "wide": wide}
+def refusing_baseline() -> ParityRun:
+    """The baseline's reader refuses a bundle whose manifest nobody could read, and another reader serves it."""
+    about = BundleFacts(Path("build/models/shop/7"), "shop", "7", "", {SCORE: "float32"}, {SCORE: 0.0}, "")
+    served = RouteTally(route("probe"), "bits", about.heads, about.allowed)
+    served.facts = facts()
+    served.fail(RouteFailedError("probe", "unavailable", "nothing to compare it with: the baseline ort refused"))
+    nobody = Facts("ort, which did not open the bundle", "-")
+    parted = Split(("probe",), {"ort": "invalid_manifest: manifest.json: line 1 is no JSON"})
+    return run(about, served, split=parted, baseline=nobody, baseline_rows=0, baseline_seconds=0.0)
+
+
+RUNS = {
+    "refusing_baseline": refusing_baseline,
+    "equal": equal,
+    "explained": explained,
+    "split": split,
+    "crashed": crashed,
+    "wide": wide,
+}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -14,8 +14,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from twinrank.bridge import Facts, Route, RouteError, RouteScores
 from twinrank.bridge._findings import CauseCode
 from twinrank.bridge._html import render
+from twinrank.bridge._parity import Difference
 from twinrank.bridge._report import to_json
-from twinrank.bridge._scorer import ScorerBase
+from twinrank.bridge._scorer import CompareLevel, Reason, ScorerBase
 from twinrank.bridge._verify import ParityRun
 from twinrank.bridge.routes import route
 
@@ -101,6 +102,19 @@ def test_the_schema_says_what_every_field_is_and_lets_no_other_pass() -> None:
         assert set(one["required"]) == set(one["properties"]), "a field is there, if only as null"
         for name, field in one["properties"].items():
             assert field.get("description"), f"the schema does not say what {name} is"
+
+
+def test_every_made_run_is_valid() -> None:
+    for make in report_runs.RUNS.values():
+        VALIDATOR.validate(to_json(make()))
+
+
+def test_levels_kinds_and_reasons_are_those_of_the_engine() -> None:
+    defs = SCHEMA["$defs"]
+    assert defs["route"]["properties"]["level"]["enum"] == list(get_args(CompareLevel))
+    assert defs["difference"]["properties"]["kind"]["enum"] == list(get_args(get_type_hints(Difference)["kind"]))
+    failure = defs["route"]["properties"]["failure"]["anyOf"][1]["properties"]
+    assert failure["reason"]["enum"] == list(get_args(Reason))
 
 
 def test_every_cause_is_in_the_schema() -> None:

@@ -1,4 +1,5 @@
 import io
+import json
 import sys
 import threading
 from pathlib import Path
@@ -8,6 +9,7 @@ from rich.console import Console
 
 from twinrank.bridge._console import show
 from twinrank.bridge._progress import LineProgress, LiveProgress, clock, progress_for
+from twinrank.bridge._report import to_json
 
 sys.path.insert(0, str(Path(__file__).parent))
 import report_runs
@@ -37,7 +39,7 @@ def test_the_terminal_shows_what_was_agreed_on(name: str, width: int) -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_no_number_is_ever_cut_and_the_table_fits(name: str, width: int) -> None:
     text = shown(name, width)
-    table = [line.rstrip() for line in text[: text.index(": verified-bits")].splitlines()[:-1] if line.strip()]
+    table = [line.rstrip() for line in text[: text.index("\n  ort: ")].splitlines() if line.strip()]
     assert max(map(len, table)) <= width
     wanted = {"diff bits", "max ULP", "max abs", "order", "errors", "host"}
     assert wanted <= {word for word in wanted if word in table[0]}
@@ -172,7 +174,15 @@ def test_durations_are_read_as_a_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
 
 
+@pytest.mark.parametrize("name", ["explained", "split"])
+def test_the_json_is_what_was_agreed_on(name: str) -> None:
+    assert to_json(report_runs.RUNS[name]()) == json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+
+
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
     for name, width in [("explained", 80), ("explained", 120), ("equal", 80), ("split", 120)]:
         (GOLDEN / f"{name}-{width}.txt").write_text(told_as_golden(shown(name, width)), encoding="utf-8")
+    for name in ("explained", "split"):
+        text = json.dumps(to_json(report_runs.RUNS[name]()), indent=2, ensure_ascii=False)
+        (GOLDEN / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")

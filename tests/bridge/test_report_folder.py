@@ -24,7 +24,8 @@ def test_the_folder_holds_what_the_commands_refer_to(tmp_path: Path) -> None:
     paths = write(run, tmp_path / "report")
     assert [path.name for path in paths] == ["report.json", "junit.xml", "report.html"]
     assert names(tmp_path / "report") == {"report.json", "junit.xml", "report.html", "difference-probe.json"}
-    assert (tmp_path / "report" / "difference-probe.json").read_bytes() == report_runs.finding("probe").shrunk.raw
+    shown = (tmp_path / "report" / "difference-probe.json").read_bytes()
+    assert shown == report_runs.finding("probe").shrunk.raw + b"\n"
     told = json.loads(paths[0].read_text(encoding="utf-8"))
     assert told["routes"][0]["finding"]["files"] == ["difference-probe.json"]
     assert "difference-probe.json" in told["routes"][0]["command"]
@@ -35,8 +36,29 @@ def test_without_a_finding_the_first_request_that_differs_is_kept(tmp_path: Path
     write(run, tmp_path)
     raw = (tmp_path / "difference-http.json").read_bytes()
     assert run.routes[3].first is not None
-    assert raw == run.routes[3].first.case.raw
-    assert f"--requests build/report/{words.difference_file('http')}" in words.command(run, run.routes[3])
+    assert raw == run.routes[3].first.case.raw + b"\n"
+    # MADE's command was `twinrank verify build/models/shop/7 --run build/runs/shop --fuzz 2000 --seed 7`.
+    assert words.command(run, run.routes[3]) == (
+        "twinrank verify build/models/shop/7 --run build/runs/shop --route http "
+        "--requests build/report/difference-http.json"
+    )
+
+
+def test_goldens_are_asked_again_without_a_file() -> None:
+    made = replace(
+        report_runs.MADE, baseline_kind="goldens", command=("twinrank", "verify", "b 1", "--baseline=goldens")
+    )
+    run = replace(report_runs.wide(), made=made)
+    assert words.command(run, run.routes[3]) == "twinrank verify 'b 1' --baseline=goldens --route http"
+
+
+@pytest.mark.parametrize("raw", [b'{"a":\n1}', b"", b" ", b'"\0"', b"\xef\xbb\xbf{}"])
+def test_a_request_that_no_line_can_hold_has_a_file_and_no_command(raw: bytes, tmp_path: Path) -> None:
+    about = report_runs.bundle()
+    run = report_runs.run(about, report_runs.compared("probe", about, report_runs.off_by(1), raw=raw))
+    write(run, tmp_path)
+    assert (tmp_path / "difference-probe.json").read_bytes().startswith(raw)
+    assert words.command(run, run.routes[0]) == ""
 
 
 def test_differences_of_an_earlier_run_go_and_other_files_stay(tmp_path: Path) -> None:

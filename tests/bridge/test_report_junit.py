@@ -125,6 +125,13 @@ def test_a_bundle_that_one_reader_refuses_fails_and_names_the_split() -> None:
     assert "ort, jpype would serve this bundle, probe would not" in outcome.attrib["message"]
 
 
+def test_a_baseline_that_refuses_is_a_failure_of_its_own() -> None:
+    outcome = cases(suites("refusing_baseline")["ort"])["the route ran"]
+    assert outcome is not None
+    assert outcome.tag == "failure"
+    assert outcome.attrib["message"].startswith("probe would serve this bundle, ort would not: invalid_manifest")
+
+
 def test_what_was_left_out_is_skipped_with_the_reason() -> None:
     outcome = cases(suites("explained")["torch"])["the route ran"]
     assert outcome is not None

@@ -22,6 +22,7 @@ __all__ = ["MARKS", "console", "show"]
 
 _NUMBERS = ("rows", "diff bits", "max ULP", "max abs", "order", "errors")
 _SHORTEST_NAME = 6
+_STAYS = "\u00a0"
 _LOG_WIDTH = 120
 _ROOMY = 96
 _KEPT_HEADS = 6
@@ -176,11 +177,11 @@ def _show_refusals(run: ParityRun, out: Console) -> None:
         if told:
             alike.setdefault(told, []).append(tally.route)
         if other:
-            _fold(out, "  refusals differ: ", other, "red")
+            _fold(out, "  refusals differ: ", other, "red", apart="; ")
     for told, names in alike.items():
         everybody = len(names) == len(run.routes) > 1
         who = f"all {len(names)} routes" if everybody else f"{run.baseline_route} and {', '.join(names)}"
-        _fold(out, f"  refused alike by {printable(who)}: ", told, "dim")
+        _fold(out, f"  refused alike by {printable(who)}: ", told, "dim", apart=", ")
 
 
 def _invariance(run: ParityRun) -> Iterator[Text]:
@@ -221,13 +222,16 @@ def _show_finding(found: Finding, out: Console) -> None:
         size = f"{len(found.shrunk.raw):,} of {found.shrunk.before:,} bytes"
         lines.append(("request", f"{size}: {words.request_text(found.shrunk.raw, _SHOWN_REQUEST)}"))
     lines.append(("to do", best.remedy))
+    lines += [("note", note) for note in found.notes[:_KEPT_EVIDENCE]]
     for label, told in lines:
         _fold(out, f"    {label:<8} ", told, "bold" if label == "cause" else "")
 
 
-def _fold(out: Console, label: str, told: str, style: str) -> None:
-    """Print sentences below each other beside their label; words are never cut, so paths can be copied."""
+def _fold(out: Console, label: str, told: str, style: str, *, apart: str = " ") -> None:
+    """Print text below itself beside its label, broken between what `apart` divides; words are never cut."""
     text = printable(told)
+    if apart != " ":
+        text = text.replace(" ", _STAYS).replace(apart.replace(" ", _STAYS), apart)
     indent = " " * min(len(label), 13)
     folded = textwrap.wrap(
         text.translate(_ASCII) if out.options.ascii_only else text,
@@ -238,11 +242,13 @@ def _fold(out: Console, label: str, told: str, style: str) -> None:
         break_on_hyphens=False,
     )
     for line in folded or [label]:
-        out.print(Text(line, style=style), soft_wrap=True)
+        out.print(Text(line.replace(_STAYS, " "), style=style), soft_wrap=True)
 
 
 def _verification(run: ParityRun) -> Text:
     facts: Facts = run.baseline
+    if facts.verification is None:
+        return Text(printable(f"  {run.baseline_route}: {facts.implementation}"), style="dim")
     attested = ", attested" if facts.details.get("attested") == "yes" else ""
     signature = facts.details.get("signature", "unchecked")
     shown = f"  {run.baseline_route}: {facts.verification}{attested}, signature {signature}"

@@ -44,6 +44,8 @@ def to_junit(run: ParityRun) -> bytes:
     )
     suites = [_suite(run, place, tally) for place, tally in enumerate(run.routes)]
     suites += [_left_out(run, place, *one) for place, one in enumerate(run.left_out.items(), start=len(suites))]
+    if run.split is not None and run.baseline_route in run.split.refuses:
+        suites.append(_refusing_baseline(run, len(suites)))
     if not run.routes:
         suites.append(_nothing(run, len(suites)))
     for suite in suites:
@@ -143,6 +145,7 @@ def _difference(run: ParityRun, tally: RouteTally) -> tuple[str, str]:
         message = f"{words.cause(words.best(found))}; {first}"
         for one in found.causes:
             lines += [f"cause: {words.cause(one)}", *(f"  {fact}" for fact in one.evidence), f"  to do: {one.remedy}"]
+        lines += [f"note: {note}" for note in found.notes]
         if found.place is not None:
             lines.append(f"where: {words.place(found.place)}")
         if found.shrunk is not None:
@@ -156,6 +159,12 @@ def _difference(run: ParityRun, tally: RouteTally) -> tuple[str, str]:
 
 def _left_out(run: ParityRun, place: int, route: str, reason: str) -> Tree.Element:
     return _element(run, place, route, [_Case("the route ran", "skipped", reason)], 0.0)
+
+
+def _refusing_baseline(run: ParityRun, place: int) -> Tree.Element:
+    refusal = "" if run.split is None else run.split.refuses[run.baseline_route]
+    message = f"{words.split(run)}: {refusal}"
+    return _element(run, place, run.baseline_route, [_Case("the route ran", "failure", message, "", "refused")], 0.0)
 
 
 def _nothing(run: ParityRun, place: int) -> Tree.Element:

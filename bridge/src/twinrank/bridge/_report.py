@@ -29,8 +29,8 @@ def to_json(run: ParityRun) -> dict[str, Any]:
         "bundle": {
             "name": run.bundle.name,
             "version": run.bundle.version,
-            "digest": run.bundle.digest,
-            "host_class": run.bundle.host_class,
+            "digest": run.bundle.digest or None,
+            "host_class": run.bundle.host_class or None,
             "allowed_findings": [finding.to_json() for finding in run.bundle.findings],
             "outputs": [
                 {"name": name, "dtype": dtype, "a": run.bundle.allowed[name]}
@@ -206,6 +206,7 @@ def _finding(found: Finding) -> dict[str, Any]:
             "tried": shrunk.tried,
             "complete": shrunk.complete,
         },
+        "notes": list(found.notes),
         "files": sorted({*(found.files or {}), *([] if shrunk is None else [words.difference_file(found.route)])}),
     }
 

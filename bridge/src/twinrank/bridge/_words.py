@@ -15,6 +15,9 @@ WORDS: dict[Status, str] = {"equal": "EQUAL", "differs": "DIFFERS", "unknown": "
 _KINDS = {"value": "values", "error": "errors", "packed": "packed tensors", "shape": "shapes"}
 _SHOWN_REQUEST = 2_000
 
+# What a command that shows one route's difference again says otherwise.
+_REPLACED = frozenset({"--route", "--requests", "--max-requests", "--fuzz", "--seed", "--report"})
+
 
 def verdict(run: ParityRun) -> str:
     """Return the one sentence that matters, with the level of every claim."""
@@ -25,7 +28,8 @@ def verdict(run: ParityRun) -> str:
     if run.verdict == "differs":
         wrong = ", ".join(f"{tally.route} ({what(tally)})" for tally in run.routes if tally.status == "differs")
         unproven = f"; no proof from {names['unknown']}" if names["unknown"] else ""
-        return f"{wrong} from {base}{unproven}"
+        # The baseline's own reader may be the one that refuses: then no route differs from anything, and all is wrong.
+        return f"{wrong} from {base}{unproven}" if wrong else split(run)
     return f"{names['unknown']} gave no proof" if names["unknown"] else "no route was compared"
 
 
@@ -118,14 +122,56 @@ def _unlike(one: RefusalTally, route: str) -> str:
 
 
 def command(run: ParityRun, tally: RouteTally) -> str:
-    """Return what to type to see a route's difference again; empty where nothing is known to type."""
+    """Return what to type to see a route's difference again; empty where nothing is known to type.
+
+    It is the command that was run, for this route and the one request that shows the difference.
+    """
     if tally.finding is not None and tally.finding.command:
         return tally.finding.command
-    if tally.first is None or b"\n" in tally.first.case.raw:
+    if tally.first is None or not _fits_a_line(_shown_raw(tally)):
         return ""
-    folder = run.made.report if run.made is not None else "report"
-    request = quote(f"{folder}/{difference_file(tally.route)}")
-    return f"twinrank verify {quote(str(run.bundle.path))} --route {tally.route} --requests {request}"
+    made = run.made
+    ran = list(made.command) if made is not None else []
+    again = _without(ran, _REPLACED) if ran[1:2] == ["verify"] else ["twinrank", "verify", str(run.bundle.path)]
+    again += ["--route", tally.route]
+    if made is None or made.baseline_kind != "goldens":
+        again += ["--requests", f"{made.report if made is not None else 'report'}/{difference_file(tally.route)}"]
+    return " ".join(quote(word) for word in again)
+
+
+def _without(ran: list[str], options: frozenset[str]) -> list[str]:
+    """Return a command's words but those options and their values."""
+    kept, skip = [], False
+    for word in ran:
+        if skip:
+            skip = False
+        elif word.partition("=")[0] in options:
+            skip = "=" not in word
+        else:
+            kept.append(word)
+    return kept
+
+
+def _fits_a_line(raw: bytes) -> bool:
+    """Return whether a file of requests can hold the request: one a line, and nothing that looks like damage."""
+    return not (b"\n" in raw or b"\0" in raw or raw.startswith(b"\xef\xbb\xbf") or not raw.strip(b" \t\r"))
+
+
+def _shown_raw(tally: RouteTally) -> bytes:
+    if tally.finding is not None and tally.finding.shrunk is not None:
+        return tally.finding.shrunk.raw
+    return b"" if tally.first is None else tally.first.case.raw
+
+
+def difference_request(tally: RouteTally) -> bytes | None:
+    """Return the content of a route's `difference-<route>.json`; None where the route has no difference to show.
+
+    It is a file of requests: one line, ended, unless the request itself has line feeds.
+    """
+    if tally.first is None and (tally.finding is None or tally.finding.shrunk is None):
+        return None
+    raw = _shown_raw(tally)
+    return raw if b"\n" in raw else raw + b"\n"
 
 
 def difference_file(route: str) -> str:

@@ -6,10 +6,10 @@ import json
 import tempfile
 from pathlib import Path
 
+from twinrank.bridge import _words as words
 from twinrank.bridge._junit import to_junit
 from twinrank.bridge._report import to_json
 from twinrank.bridge._verify import ParityRun
-from twinrank.bridge._words import difference_file
 
 __all__ = ["write"]
 
@@ -49,11 +49,9 @@ def further_files(run: ParityRun) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     for tally in run.routes:
-        name = difference_file(tally.route)
-        if tally.finding is not None and tally.finding.shrunk is not None:
-            files[name] = tally.finding.shrunk.raw
-        elif tally.first is not None:
-            files[name] = tally.first.case.raw
+        request = words.difference_request(tally)
+        if request is not None:
+            files[words.difference_file(tally.route)] = request
         if tally.finding is not None:
             files |= tally.finding.files or {}
     for name in files:
