@@ -62,6 +62,15 @@ def locate_elsewhere(inquiry: Inquiry) -> None:
             inquiry.notes.append(f"place: {_STAND_IN}, tried in the place of {inquiry.route}, did not find it")
 
 
+def locate_condition(inquiry: Inquiry, run_other: Runner, note: str) -> None:
+    """Find the first node that a changed condition changes in the baseline's own runtime, and note it as the place."""
+    own = load(inquiry.bundle)
+    search = _Search(own, own, lambda taps: inquiry.run_own(taps=taps), run_other, inquiry.blocks, note=note)
+    inquiry.place = search.place()
+    if inquiry.place is None:
+        inquiry.notes.append(f"place: not found in {search.runs} runs: taps change the final bits")
+
+
 def _searchable(inquiry: Inquiry) -> bool:
     """Whether a graph can be the reason: values differ, and not because of what was packed alone."""
     both = inquiry.scores

@@ -15,7 +15,7 @@ _REMEDY = (
 def compare_decisions(inquiry: Inquiry) -> None:
     """Name both decisions, with the value of the raw request that they are about."""
     expected, actual = inquiry.expected.answer, inquiry.actual.answer
-    if expected == actual or not (isinstance(expected, RouteError) or isinstance(actual, RouteError)):
+    if not (isinstance(expected, RouteError) or isinstance(actual, RouteError)) or expected == actual:
         return
     sides = (("the baseline", expected), (inquiry.route, actual))
     said = "; ".join(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
 from twinrank.bridge._findings import CauseCode
 from twinrank.bridge._scorer import SCORE, Array, RouteError, RouteScores
 from twinrank.bridge._values import hex_bits, measure
+from twinrank.bridge.explain._bisect import Runner, locate_condition
 from twinrank.bridge.explain._inquiry import Inquiry, equal_outputs, equal_values, ranking
 from twinrank.bridge.explain._models import is_tree, load, name_of, trees
 from twinrank.bridge.explain._requests import dump, parse
@@ -39,8 +41,14 @@ def vary_session(inquiry: Inquiry) -> None:
             evidence += _tree_evidence(inquiry)
             remedy = "open the session with the manifest's intra_op_num_threads: sums of trees depend on it"
         inquiry.add(code, f"{inquiry.route} runs its session under {said}", evidence, remedy, proven=True)
+        other = partial(_under, inquiry, settings)
+        locate_condition(inquiry, other, f"found in the baseline's own runtime, the other side under {said}")
         return
     inquiry.notes.append("other session options (threads, levels, prepacking, arena) do not give the route's bits")
+
+
+def _under(inquiry: Inquiry, settings: SessionSettings, taps: Sequence[str]) -> Mapping[str, Array]:
+    return inquiry.run_own(settings=settings, taps=taps)
 
 
 def _stands(inquiry: Inquiry) -> bool:
@@ -90,9 +98,10 @@ def vary_rows(inquiry: Inquiry) -> None:
     if inquiry.proven or both is None or not inquiry.outputs_differ or both[0].n == 0 or not _stands(inquiry):
         return
     n = both[0].n
-    for said, form in _forms(inquiry, n):
+    for said, values in _forms(inquiry, n):
         inquiry.check_time()
-        if inquiry.reproduces(form()):
+        outputs = values(())
+        if outputs is not None and inquiry.reproduces(inquiry.heads_of(outputs)):
             inquiry.add(
                 "row_dependent_kernel",
                 f"{inquiry.route} scores the slate {said}, and a kernel of the graph computes a row otherwise then",
@@ -101,6 +110,7 @@ def vary_rows(inquiry: Inquiry) -> None:
                 "(twinrank export measures that)",
                 proven=True,
             )
+            locate_condition(inquiry, values, f"found in the baseline's own runtime, the other side scored {said}")
             return
     changed = _alone(inquiry)
     if changed:
@@ -115,42 +125,63 @@ def vary_rows(inquiry: Inquiry) -> None:
         inquiry.notes.append("other slates (one by one, in chunks, padded, reversed) do not give the route's bits")
 
 
-def _forms(inquiry: Inquiry, n: int) -> Iterator[tuple[str, Callable[[], Mapping[str, Array]]]]:
+def _forms(inquiry: Inquiry, n: int) -> Iterator[tuple[str, Runner]]:
+    """Other slates that hold the same candidates: what they are called, and the graph's values for our candidates."""
     for size in (each for each in _CHUNKS if each < n):
         said = "one candidate at a time" if size == 1 else f"in chunks of {size}"
         yield said, partial(_chunked, inquiry, n, size)
     for size in sorted({n + 1, *(-(-n // pad) * pad for pad in _PADS)} - {n}):
-        yield f"padded to {size} candidates", partial(_rows, inquiry, [*range(n), *[n - 1] * (size - n)], n)
-        yield f"padded with zeros to {size} candidates", partial(_padded, inquiry, n, size)
+        yield f"padded to {size} candidates", partial(_padded, inquiry, n, size, "edge")
+        yield f"padded with zeros to {size} candidates", partial(_padded, inquiry, n, size, "constant")
     if n > 1:
         yield "in reverse", partial(_reversed, inquiry, n)
 
 
-def _reversed(inquiry: Inquiry, n: int) -> Mapping[str, Array]:
-    return {name: values[::-1] for name, values in _rows(inquiry, list(range(n))[::-1], n).items()}
-
-
-def _chunked(inquiry: Inquiry, n: int, size: int) -> Mapping[str, Array]:
-    parts = [_rows(inquiry, list(range(at, min(at + size, n))), size) for at in range(0, n, size)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _rows(inquiry: Inquiry, rows: list[int], keep: int) -> Mapping[str, Array]:
-    """Outputs of the first `keep` of the chosen candidates."""
+def _on_rows(
+    inquiry: Inquiry, change: Callable[[Array], Array], taps: Sequence[str], back: Callable[[Array], Array], n: int
+) -> dict[str, Array]:
+    """The graph's values on changed candidates; `back` undoes the change in what has a row a changed candidate."""
     of_candidates = {block.name for block in inquiry.manifest.packing.blocks if block.placement == "candidate"}
-    blocks = {name: block[rows] if name in of_candidates else block for name, block in inquiry.blocks.items()}
-    return {name: values[:keep] for name, values in inquiry.heads_of(inquiry.run_own(blocks=blocks)).items()}
+    blocks = {name: change(block) if name in of_candidates else block for name, block in inquiry.blocks.items()}
+    values = inquiry.run_own(blocks=blocks, taps=taps)
+    # What has no row a candidate (the context's values, shapes) is not to be compared between slates.
+    return {name: back(value) for name, value in values.items() if _has_rows(value, n)}
 
 
-def _padded(inquiry: Inquiry, n: int, size: int) -> Mapping[str, Array]:
-    of_candidates = {block.name for block in inquiry.manifest.packing.blocks if block.placement == "candidate"}
-    blocks = {
-        name: np.concatenate([block, np.zeros((size - n, *block.shape[1:]), block.dtype)])
-        if name in of_candidates
-        else block
-        for name, block in inquiry.blocks.items()
+def _has_rows(value: object, n: int) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim > 0 and value.shape[0] == n
+
+
+def _chunked(inquiry: Inquiry, n: int, size: int, taps: Sequence[str]) -> Mapping[str, Array]:
+    parts = [_on_rows(inquiry, _slice(at, size), taps, _slice(0, n), min(size, n - at)) for at in range(0, n, size)]
+    joined = {
+        name: np.concatenate([part[name] for part in parts]) for name in parts[0] if all(name in p for p in parts)
     }
-    return {name: values[:n] for name, values in inquiry.heads_of(inquiry.run_own(blocks=blocks)).items()}
+    if not taps:
+        return joined
+    # In a chunk of one, a value of the context looks like a candidate's: only the whole slate tells them apart.
+    whole = inquiry.run_own(taps=taps)
+    return {name: value for name, value in joined.items() if value.shape == whole[name].shape}
+
+
+def _slice(at: int, size: int) -> Callable[[Array], Array]:
+    return lambda block: block[at : at + size]
+
+
+def _padded(
+    inquiry: Inquiry, n: int, size: int, mode: Literal["edge", "constant"], taps: Sequence[str]
+) -> Mapping[str, Array]:
+    def pad(block: Array) -> Array:
+        return np.pad(block, [(0, size - n), *[(0, 0)] * (block.ndim - 1)], mode=mode)
+
+    return _on_rows(inquiry, pad, taps, _slice(0, n), size)
+
+
+def _reversed(inquiry: Inquiry, n: int, taps: Sequence[str]) -> Mapping[str, Array]:
+    def turn(block: Array) -> Array:
+        return np.ascontiguousarray(block[::-1])
+
+    return _on_rows(inquiry, turn, taps, turn, n)
 
 
 def _alone(inquiry: Inquiry) -> list[str]:
@@ -194,8 +225,8 @@ def vary_output(inquiry: Inquiry) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             changed = {name: _through(change, values) for name, values in expected.outputs.items()}
         for names, what in (((*changed,), "all outputs"), ((SCORE,), "the score")):
-            mixed = {name: changed[name] if name in names else values for name, values in expected.outputs.items()}
-            if equal_wide(mixed, actual):
+            exact = {name: values.astype(np.float64) for name, values in expected.outputs.items() if name not in names}
+            if equal_rounded({**changed, **exact}, expected.outputs, actual):
                 inquiry.add(
                     "output_rounding",
                     f"{inquiry.route} rounds {what}: {said}",
@@ -244,16 +275,19 @@ def _bfloat16(value: float) -> float:
 
 
 def _through(change: Callable[[float], float], values: Array) -> Array:
-    return np.array([change(float(value)) for value in values], np.float64).astype(values.dtype)
+    return np.array([change(float(value)) for value in values], np.float64)
 
 
-def equal_wide(outputs: Mapping[str, Array], actual: RouteScores) -> bool:
-    """Return whether values are equal as float64: a route that rounds may keep its values wide."""
+def equal_rounded(rounded: Mapping[str, Array], declared: Mapping[str, Array], actual: RouteScores) -> bool:
+    """Return whether rounded values are the route's, in float64 or in the type that the bundle declares for them.
+
+    A route keeps a value wide where the declared type does not hold what a service printed.
+    """
     for name, there in actual.outputs.items():
-        here = outputs[name][actual.known].astype(np.float64)
-        if not equal_values(here, there[actual.known].astype(np.float64)) and not equal_values(
-            here.astype(np.float32), there[actual.known].astype(np.float32)
-        ):
+        wide, shown = rounded[name][actual.known], there[actual.known].astype(np.float64)
+        with np.errstate(over="ignore"):
+            narrow = wide.astype(declared[name].dtype).astype(np.float64)
+        if not equal_values(wide, shown) and not equal_values(narrow, shown):
             return False
     return True
 

@@ -144,10 +144,15 @@ _STEPS: tuple[tuple[str, Callable[[Inquiry], None]], ...] = (
 
 
 def _finding(inquiry: Inquiry) -> Finding:
-    causes = sorted(inquiry.causes, key=lambda cause: not cause.proven)
+    causes = sorted(inquiry.causes, key=_standing)
     if not causes:
         causes = [_unknown(inquiry.notes)]
     return Finding(inquiry.route, tuple(causes), inquiry.place, notes=tuple(inquiry.notes))
+
+
+def _standing(cause: Cause) -> tuple[bool, bool, bool]:
+    """Order causes: proven ones first, and behind others those that say only that something is another one."""
+    return cause.code == "other_bundle", not cause.proven, cause.code == "other_graph"
 
 
 def _unknown(evidence: list[str]) -> Cause:

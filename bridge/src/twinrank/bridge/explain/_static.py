@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,8 @@ def compare_bundles(inquiry: Inquiry) -> None:
     ours, theirs = load(inquiry.bundle), load(inquiry.deployed)
     changes = list(_changes(inquiry, ours, theirs))
     whole = _whole(inquiry) if inquiry.outputs_differ else False
+    if whole:
+        _prove_bundle(inquiry)
     for change in changes:
         inquiry.check_time()
         alone = inquiry.outputs_differ and change.apply is not None and _alone(inquiry, ours, change.apply)
@@ -72,6 +75,14 @@ def compare_bundles(inquiry: Inquiry) -> None:
             evidence.append(f"the deployed graph, run by the baseline, gives exactly {inquiry.route}'s bits")
         proven = alone or (whole and len({each.code for each in changes}) == 1)
         inquiry.add(change.code, change.said, evidence, change.remedy, proven=proven)
+
+
+def _prove_bundle(inquiry: Inquiry) -> None:
+    """That the route holds another bundle is the reason: its graph gives the route's bits in the baseline too."""
+    for at, cause in enumerate(inquiry.causes):
+        if cause.code == "other_bundle":
+            seen = f"the deployed graph, run by the baseline, gives exactly {inquiry.route}'s bits"
+            inquiry.causes[at] = dataclasses.replace(cause, proven=True, evidence=(*cause.evidence, seen))
 
 
 def _has_data(inquiry: Inquiry) -> bool:
@@ -251,12 +262,9 @@ def _node(inquiry: Inquiry, ours: Model, position: int, here: onnx.NodeProto, th
             next((onnx.helper.get_attribute_value(a) for a in n.attribute if a.name == name), None)
             for n in (here, there)
         ]
-        evidence.append(
-            f"{name}: "
-            + ", ".join(
-                f"{side} {str(value)[:120]}" for side, value in zip(("baseline", "deployed"), values, strict=True)
-            )
-        )
+        sides = zip(("baseline", "deployed"), values, strict=True)
+        told = (f"{side} {'not set' if value is None else str(value)[:120]}" for side, value in sides)
+        evidence.append(f"{name}: {', '.join(told)}")
     return Change(
         "other_graph", f"node {where} ({operator_of(here)}) has other attributes", tuple(evidence), _DEPLOY, apply
     )
@@ -328,8 +336,8 @@ def _rounded(
                 f"the {side} tree thresholds are rounded to float32",
                 (
                     f"node {where}: {int(differs.sum())} of {one.size} thresholds are the other side's, rounded",
-                    f"threshold {first}: baseline {one.flat[first]!r} ({hex_bits(one.flat[first])}), "
-                    f"deployed {other.flat[first]!r} ({hex_bits(other.flat[first])})",
+                    f"threshold {first}: baseline {float(one.flat[first])!r} ({hex_bits(one.flat[first])}), "
+                    f"deployed {float(other.flat[first])!r} ({hex_bits(other.flat[first])})",
                 ),
             )
     return None

@@ -1,0 +1,525 @@
+"""Differences planted between a baseline and a route, and the table that says how each was found, located and named.
+
+`python tests/parity/planted.py` runs all plants and prints the table; `--quick` leaves out what needs a JVM or another
+environment. Exit status 0 if every difference was found and named as its plant says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import planted_bundles as made
+
+from twinrank.bridge import RouteError, RouteOptions, RouteScores, Scored, Scorer, ScorerBase
+from twinrank.bridge._cases import Case
+from twinrank.bridge._findings import Finding
+from twinrank.bridge._plain import PlainModel
+from twinrank.bridge._scorer import SCORE, Array, Facts, packed_digest
+from twinrank.bridge.explain import explain
+from twinrank.bridge.explain._explain import equal_answers
+from twinrank.bridge.explain._requests import dump, on_strings, parse, transformed
+from twinrank.bridge.routes import route
+from twinrank.export.bundle import SessionSettings, order_of, read_manifest
+
+NET_REQUESTS = [made.net_request(n, seed) for n, seed in ((1, 3), (7, 1), (37, 0))]
+TREE_REQUESTS = [made.tree_request(n, seed) for n, seed in ((1, 3), (37, 1), (300, 2))]
+
+
+class Faulty(ScorerBase):
+    """The Python reader over a bundle, honest in all but what a subclass plants."""
+
+    shows_packing = True
+    runs_graphs = True
+
+    def __init__(self, bundle: Path) -> None:
+        self._bundle = bundle
+        self._inner = route("ort").open(bundle, RouteOptions())
+
+    def facts(self) -> Facts:
+        return self._inner.facts()
+
+    def read(self, raw: bytes) -> bytes:
+        """What the faulty reader makes of the request."""
+        return raw
+
+    def pack(self, raw: bytes) -> Mapping[str, Array] | RouteError | None:
+        return self._inner.pack(self.read(raw)) if self.shows_packing else None
+
+    def score(self, raw: bytes) -> RouteScores | RouteError:
+        answer = self._inner.score(self.read(raw))
+        return answer if isinstance(answer, RouteError) else self.spoil(raw, answer)
+
+    def spoil(self, raw: bytes, answer: RouteScores) -> RouteScores:
+        """What the faulty route makes of an honest answer."""
+        del raw
+        return answer
+
+    def run_graph(
+        self, model: Path, settings: SessionSettings, taps: Sequence[str], blocks: Mapping[str, Array]
+    ) -> Mapping[str, Array] | None:
+        return self._inner.run_graph(model, settings, taps, blocks) if self.runs_graphs else None
+
+    def outputs_of(self, values: Mapping[str, Array], answer: RouteScores) -> RouteScores:
+        """The answer with a graph's outputs instead of its own."""
+        names = {"score": SCORE} | {f"head.{name}": name for name in answer.outputs if name != SCORE}
+        return reordered({names[name]: value for name, value in values.items()}, answer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._inner.__exit__(kind, value, trace)
+
+
+def reordered(outputs: Mapping[str, Array], answer: RouteScores) -> RouteScores:
+    """An answer with other outputs, ordered by them."""
+    order, dropped = order_of(outputs[SCORE])
+    kept = {name: outputs[name] for name in answer.outputs}
+    ranking = tuple(map(int, order[: len(answer.order)])), tuple(map(int, dropped))
+    return replace(answer, outputs=kept, order=ranking[0], dropped=ranking[1])
+
+
+class Lowering(Faulty):
+    """Lower-cases every string."""
+
+    def read(self, raw: bytes) -> bytes:
+        names = [feature.name for feature in read_manifest(self._bundle).schema.features if feature.dtype == "string"]
+        return dump(transformed(parse(raw), names, on_strings(str.lower)))
+
+
+class HiddenLowering(Lowering):
+    """Lower-cases every string, and shows neither packing nor graphs, as a service does."""
+
+    shows_packing = False
+    runs_graphs = False
+
+
+class Threads(Faulty):
+    """Opens its live session with four intra-op threads, whatever the manifest says."""
+
+    def __init__(self, bundle: Path) -> None:
+        super().__init__(bundle)
+        settings = replace(read_manifest(bundle).session, intra_op_num_threads=4)
+        self._model = PlainModel(bundle / "model.onnx", settings)
+
+    def spoil(self, raw: bytes, answer: RouteScores) -> RouteScores:
+        blocks = self.pack(raw)
+        assert blocks is not None
+        assert not isinstance(blocks, RouteError)
+        return self.outputs_of(self._model.run(blocks), answer)
+
+
+class OneByOne(Faulty):
+    """Scores one candidate at a time."""
+
+    def spoil(self, raw: bytes, answer: RouteScores) -> RouteScores:
+        document = parse(raw)
+        parts = [self._inner.score(dump({**document, "candidates": [each]})) for each in document["candidates"]]
+        whole = {
+            name: np.concatenate([part.outputs[name] for part in parts if isinstance(part, RouteScores)])
+            for name in answer.outputs
+        }
+        return reordered(whole, answer)
+
+
+class Printing(Faulty):
+    """Rounds the score through text of six significant digits."""
+
+    runs_graphs = False
+
+    def spoil(self, raw: bytes, answer: RouteScores) -> RouteScores:
+        del raw
+        score = answer.outputs[SCORE]
+        text = np.array([float(f"{value:.6g}") for value in score]).astype(score.dtype)
+        return reordered({**answer.outputs, SCORE: text}, answer)
+
+
+class Ties(Faulty):
+    """Puts the later of two equal candidates first."""
+
+    def spoil(self, raw: bytes, answer: RouteScores) -> RouteScores:
+        del raw
+        score = answer.outputs[SCORE]
+        order = sorted(range(answer.n), key=lambda i: (-score[i], -i))
+        return replace(answer, order=tuple(order[: len(answer.order)]))
+
+
+class Noisy(Faulty):
+    """Changes one row of the score by some bits that no rule gives."""
+
+    def spoil(self, raw: bytes, answer: RouteScores) -> RouteScores:
+        del raw
+        score = np.array(answer.outputs[SCORE])
+        score.view(f"u{score.dtype.itemsize}")[answer.n // 2] ^= 0x2D
+        return reordered({**answer.outputs, SCORE: score}, answer)
+
+
+class Unstable(Faulty):
+    """Answers otherwise each time."""
+
+    _asked = 0
+
+    def spoil(self, raw: bytes, answer: RouteScores) -> RouteScores:
+        del raw
+        self._asked += 1
+        score = np.array(answer.outputs[SCORE])
+        score.view(f"u{score.dtype.itemsize}")[0] ^= self._asked
+        return reordered({**answer.outputs, SCORE: score}, answer)
+
+
+class Refusing(Faulty):
+    """Refuses what the contract allows: a string beyond ASCII."""
+
+    def score(self, raw: bytes) -> RouteScores | RouteError:
+        country = parse(raw)["context"]["country"]
+        return super().score(raw) if country.isascii() else RouteError("invalid_string", "country")
+
+
+class Straight(Faulty):
+    """Rounds decimals straight to float32: differs where the nearest float64 lies on a tie of float32."""
+
+    def pack(self, raw: bytes) -> Mapping[str, Array] | RouteError | None:
+        blocks = super().pack(raw)
+        assert blocks is not None
+        if isinstance(blocks, RouteError):
+            return blocks
+        changed = {name: np.array(block) for name, block in blocks.items()}
+        tenure = changed["context.f32"]
+        tenure[0, 0] = np.nextafter(tenure[0, 0], np.float32(np.inf))
+        return changed
+
+    def spoil(self, raw: bytes, answer: RouteScores) -> RouteScores:
+        blocks = self.pack(raw)
+        assert blocks is not None
+        assert not isinstance(blocks, RouteError)
+        return self.outputs_of(PlainModel(self._bundle / "model.onnx", SessionSettings()).run(blocks), answer)
+
+
+# Just above the middle of two float32s: its nearest float64 is the middle, which goes to the even one below.
+TIE = re.sub(rb'"tenure": [0-9.]+', b'"tenure": 1.000000059604644776', made.net_request(5, 1))
+
+
+@dataclass(frozen=True)
+class Plant:
+    """One planted difference, and what an explanation must say about it.
+
+    Attributes:
+        name: what is planted.
+        code: the cause that must come first; None where the routes are equal.
+        words: parts that the first cause's sentence or evidence must hold.
+        place: the node where it must begin; None where there is no node to find.
+        open: yields (bundle, deployed, route name, scorer).
+        requests: what is asked.
+        proven: whether the cause must be proven.
+        tier: `default`, or `ci` where a JVM or another environment is needed.
+    """
+
+    name: str
+    code: str | None
+    words: tuple[str, ...]
+    place: str | None
+    open: Callable[[Path], contextlib.AbstractContextManager[tuple[Path, Path, str, Scorer]]]
+    requests: Sequence[bytes]
+    proven: bool = True
+    tier: str = "default"
+
+
+def net(folder: Path, model: Any = None, name: str = "net", settings: SessionSettings | None = None) -> Path:
+    return made.make_bundle(folder, name, made.NET, model or made.net_model(), NET_REQUESTS, settings=settings)
+
+
+def orchard(folder: Path, model: Any = None, name: str = "orchard", settings: SessionSettings | None = None) -> Path:
+    return made.make_bundle(folder, name, made.ORCHARD, model or made.tree_model(), TREE_REQUESTS, settings=settings)
+
+
+def faulty(bundle: Callable[[Path], Path], kind: type[Faulty]) -> Callable[..., Any]:
+    """One bundle behind both sides, the route with a fault."""
+
+    @contextlib.contextmanager
+    def opened(folder: Path) -> Iterator[tuple[Path, Path, str, Scorer]]:
+        path = bundle(folder)
+        with kind(path) as scorer:
+            yield path, path, "faulty", scorer
+
+    return opened
+
+
+def deployed(
+    bundle: Callable[[Path], Path],
+    other: Callable[[Path], Path],
+    name: str = "ort",
+    options: RouteOptions | None = None,
+) -> Callable[..., Any]:
+    """Another bundle behind the route."""
+
+    @contextlib.contextmanager
+    def opened(folder: Path) -> Iterator[tuple[Path, Path, str, Scorer]]:
+        path, theirs = bundle(folder / "exported"), other(folder / "deployed")
+        with route(name).open(theirs, options or RouteOptions()) as scorer:
+            yield path, theirs, name, scorer
+
+    return opened
+
+
+def flipped(folder: Path) -> Path:
+    """The net with one bit of one weight the other way."""
+    import onnx
+
+    model = made.net_model()
+    tensor = next(each for each in model.graph.initializer if each.name == "hidden.weight")
+    values = np.array(onnx.numpy_helper.to_array(tensor))
+    values.view(np.uint32)[17, 9] ^= 1 << 7
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    return net(folder, model)
+
+
+def permuted(folder: Path) -> Path:
+    """The net whose vocabulary of countries was sorted by somebody."""
+    return net(folder, made.net_model(sorted(made.COUNTRIES)))
+
+
+def other_graph(folder: Path) -> Path:
+    """The net with its LayerNormalization over another epsilon."""
+    model = made.net_model()
+    node = next(each for each in model.graph.node if each.op_type == "LayerNormalization")
+    node.attribute.append(__import__("onnx").helper.make_attribute("epsilon", 1e-3))
+    return net(folder, model)
+
+
+def rounded(folder: Path) -> Path:
+    return orchard(folder, made.tree_model(thresholds32=True))
+
+
+def single(folder: Path) -> Path:
+    return orchard(folder, made.tree_model(short=True))
+
+
+def threaded(folder: Path) -> Path:
+    return orchard(folder, settings=SessionSettings(intra_op_num_threads=4))
+
+
+PLANTS: tuple[Plant, ...] = (
+    Plant("nothing", None, (), None, faulty(net, Faulty), NET_REQUESTS),
+    Plant(
+        "one flipped weight bit",
+        "other_weights",
+        ("one bit of one element of hidden.weight", "hidden.weight[17, 9]"),
+        "hidden",
+        deployed(net, flipped),
+        NET_REQUESTS,
+    ),
+    Plant(
+        "a reordered vocabulary",
+        "reordered_vocabulary",
+        ("country", "keys lead to other rows"),
+        "country.lookup",
+        deployed(net, permuted),
+        NET_REQUESTS,
+    ),
+    Plant("another epsilon", "other_graph", ("normal", "epsilon"), "normal", deployed(net, other_graph), NET_REQUESTS),
+    Plant(
+        "thresholds rounded to float32",
+        "rounded_thresholds",
+        ("rounded to float32", "thresholds"),
+        "trees",
+        deployed(orchard, rounded),
+        TREE_REQUESTS,
+    ),
+    Plant(
+        "float32 trees behind a cast",
+        "rounded_thresholds",
+        ("rounded to float32",),
+        "trees",
+        deployed(orchard, single),
+        TREE_REQUESTS,
+        proven=False,
+    ),
+    Plant(
+        "a bundle with 4 intra-op threads",
+        "intra_op_threads",
+        ("intra_op_num_threads", "baseline 1, ort 4"),
+        "trees",
+        deployed(orchard, threaded),
+        TREE_REQUESTS,
+    ),
+    Plant(
+        "4 intra-op threads in the live session",
+        "intra_op_threads",
+        ("120 trees",),
+        "trees",
+        faulty(orchard, Threads),
+        TREE_REQUESTS,
+    ),
+    Plant(
+        "lower-cased strings",
+        "string_encoding",
+        ("lower-cased", "the route's key 0x", "country"),
+        None,
+        faulty(net, Lowering),
+        NET_REQUESTS,
+    ),
+    Plant(
+        "lower-cased strings, nothing shown",
+        "string_encoding",
+        ("lower-cased", "country"),
+        None,
+        faulty(net, HiddenLowering),
+        NET_REQUESTS,
+    ),
+    Plant(
+        "decimals straight to float32",
+        "packing",
+        ("straight to float32", "tenure"),
+        None,
+        faulty(net, Straight),
+        [TIE],
+    ),
+    Plant(
+        "scores printed with 6 digits",
+        "output_rounding",
+        ("6 significant digits",),
+        None,
+        faulty(net, Printing),
+        NET_REQUESTS,
+    ),
+    Plant("ties reversed", "other_order", ("ties by index descending",), None, faulty(net, Ties), NET_REQUESTS),
+    Plant(
+        "candidates one by one",
+        "row_dependent_kernel",
+        ("one candidate at a time",),
+        "head.spend",
+        faulty(net, OneByOne),
+        NET_REQUESTS,
+    ),
+    Plant(
+        "another decision", "other_decision", ("invalid_string", "country"), None, faulty(net, Refusing), NET_REQUESTS
+    ),
+    Plant("another answer each time", "unstable", ("asked again",), None, faulty(net, Unstable), NET_REQUESTS),
+    Plant(
+        "noise in one row",
+        "unknown",
+        ("none of the known causes",),
+        None,
+        faulty(net, Noisy),
+        NET_REQUESTS,
+        proven=False,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a planted difference.
+
+    Attributes:
+        plant: what was planted.
+        differed: whether the two sides differed at all.
+        finding: what was said; None where nothing was to say.
+        seconds: what the explanation took.
+    """
+
+    plant: Plant
+    differed: bool
+    finding: Finding | None
+    seconds: float
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not as the plant demands; empty where all is."""
+        plant, finding = self.plant, self.finding
+        if plant.code is None:
+            return ["equal routes got a finding"] if self.differed or finding is not None else []
+        if not self.differed or finding is None:
+            return ["not found"]
+        cause = finding.causes[0]
+        text = "\n".join((cause.said, *cause.evidence))
+        problems = [] if cause.code == plant.code else [f"named {cause.code}, not {plant.code}"]
+        problems += [f"does not say {word!r}" for word in plant.words if word not in text]
+        problems += [] if cause.proven == plant.proven else [f"proven is {cause.proven}"]
+        problems += [f"a step failed: {note}" for note in finding.notes if "failed with" in note]
+        place = None if finding.place is None else finding.place.node
+        problems += [] if place == plant.place else [f"located at {place}, not {plant.place}"]
+        return problems
+
+
+def run(plant: Plant, folder: Path) -> Result:
+    """Plant one difference and let it be explained."""
+    with plant.open(folder) as (bundle, other, name, scorer), route("ort").open(bundle, RouteOptions()) as baseline:
+        for line, raw in enumerate(plant.requests, start=1):
+            expected, actual = (side.score_batch([raw])[0] for side in (baseline, scorer))
+            expected = with_packing(baseline, raw, expected)
+            if equal_answers(expected, actual):
+                continue
+            began = time.perf_counter()
+            case = Case("file", line, raw)
+            finding = explain(
+                bundle, other, case, expected, actual, baseline, scorer, route=name, options=RouteOptions()
+            )
+            return Result(plant, True, finding, time.perf_counter() - began)
+        case = Case("file", 1, plant.requests[0])
+        expected = baseline.score_batch([case.raw])[0]
+        nothing = explain(bundle, other, case, expected, expected, baseline, scorer, route=name)
+        return Result(plant, False, nothing, 0.0)
+
+
+def with_packing(baseline: Scorer, raw: bytes, scored: Scored) -> Scored:
+    """The baseline's answer with its digest, whether its batches tell one or not."""
+    blocks = baseline.pack(raw)
+    if scored.packed is not None or blocks is None or isinstance(blocks, RouteError):
+        return scored
+    return Scored(scored.answer, packed_digest(blocks))
+
+
+def table(results: Sequence[Result]) -> str:
+    """The results as people read them."""
+    rows = [("planted", "found", "located", "named", "seconds", "")]
+    for each in results:
+        finding = each.finding
+        named = (
+            "-" if finding is None else finding.causes[0].code + ("" if finding.causes[0].proven else " (not proven)")
+        )
+        place = "-" if finding is None or finding.place is None else f"{finding.place.node} ({finding.place.op})"
+        found = "yes" if each.differed else "equal" if each.plant.code is None else "NO"
+        rows.append((each.plant.name, found, place, named, f"{each.seconds:.1f}", "; ".join(each.problems)))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    results = []
+    verbose = "-v" in arguments
+    for plant in PLANTS:
+        if "--quick" in arguments and plant.tier != "default":
+            continue
+        with tempfile.TemporaryDirectory(prefix="twinrank-planted-") as folder:
+            results.append(run(plant, Path(folder)))
+        if verbose and results[-1].finding is not None:
+            print(plant.name, json.dumps(told(results[-1].finding), indent=1, ensure_ascii=False, default=str))
+    print(table(results))
+    return 1 if any(each.problems for each in results) else 0
+
+
+def told(finding: Finding) -> dict[str, Any]:
+    place = None if finding.place is None else vars(finding.place)
+    return {"causes": [vars(cause) for cause in finding.causes], "place": place, "notes": finding.notes}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

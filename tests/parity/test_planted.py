@@ -1,0 +1,18 @@
+"""Every planted difference is found, located and named; equal routes get no finding."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import planted  # noqa: E402 - a module beside the tests
+
+
+@pytest.mark.parametrize(
+    "plant", [each for each in planted.PLANTS if each.tier == "default"], ids=lambda each: each.name
+)
+def test_a_planted_difference_is_found_located_and_named(plant: planted.Plant, tmp_path: Path) -> None:
+    result = planted.run(plant, tmp_path)
+    assert result.problems == [], result.finding
