@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,17 +23,21 @@ from typing import Any, Self
 import numpy as np
 import planted_bundles as made
 
-from twinrank.bridge import RouteError, RouteOptions, RouteScores, Scored, Scorer, ScorerBase
+from twinrank.bridge import RouteError, RouteFailedError, RouteOptions, RouteScores, Scored, Scorer, ScorerBase
 from twinrank.bridge._cases import Case
+from twinrank.bridge._environments import make_environment
 from twinrank.bridge._findings import Finding
+from twinrank.bridge._java import find_jar, find_java
 from twinrank.bridge._plain import PlainModel
 from twinrank.bridge._scorer import SCORE, Array, Facts, packed_digest
-from twinrank.bridge.explain import explain
+from twinrank.bridge.explain import explain, explain_refusal, graph_testee
 from twinrank.bridge.explain._explain import equal_answers
 from twinrank.bridge.explain._requests import dump, on_strings, parse, transformed
 from twinrank.bridge.routes import route
+from twinrank.bridge.routes.probe import Pipe, open_command
 from twinrank.export.bundle import SessionSettings, order_of, read_manifest
 
+OTHER_RELEASE = "1.23.2"
 NET_REQUESTS = [made.net_request(n, seed) for n, seed in ((1, 3), (7, 1), (37, 0))]
 TREE_REQUESTS = [made.tree_request(n, seed) for n, seed in ((1, 3), (37, 1), (300, 2))]
 
@@ -221,7 +227,7 @@ class Plant:
         code: the cause that must come first; None where the routes are equal.
         words: parts that the first cause's sentence or evidence must hold.
         place: the node where it must begin; None where there is no node to find.
-        open: yields (bundle, deployed, route name, scorer).
+        open: yields (bundle, deployed, route name, scorer); None for what is refused before it is open.
         requests: what is asked.
         proven: whether the cause must be proven.
         tier: `default`, or `ci` where a JVM or another environment is needed.
@@ -231,10 +237,56 @@ class Plant:
     code: str | None
     words: tuple[str, ...]
     place: str | None
-    open: Callable[[Path], contextlib.AbstractContextManager[tuple[Path, Path, str, Scorer]]]
+    open: Callable[[Path], contextlib.AbstractContextManager[tuple[Path, Path, str, Scorer]]] | None
     requests: Sequence[bytes]
     proven: bool = True
     tier: str = "default"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a planted difference.
+
+    Attributes:
+        plant: what was planted.
+        differed: whether the two sides differed at all.
+        finding: what was said; None where nothing was to say.
+        seconds: what the explanation took.
+    """
+
+    plant: Plant
+    differed: bool
+    finding: Finding | None
+    seconds: float
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not as the plant demands; empty where all is."""
+        plant, finding = self.plant, self.finding
+        if plant.code is None:
+            return ["equal routes got a finding"] if self.differed or finding is not None else []
+        if not self.differed or finding is None:
+            return ["not found"]
+        cause = finding.causes[0]
+        text = "\n".join((cause.said, *cause.evidence))
+        problems = [] if cause.code == plant.code else [f"named {cause.code}, not {plant.code}"]
+        problems += [f"does not say {word!r}" for word in plant.words if word not in text]
+        problems += [] if cause.proven == plant.proven else [f"proven is {cause.proven}"]
+        problems += [f"a step failed: {note}" for note in finding.notes if "failed with" in note]
+        place = None if finding.place is None else finding.place.node
+        problems += [] if place == plant.place else [f"located at {place}, not {plant.place}"]
+        return problems
+
+
+JAR = Plant(
+    "a JVM with another runtime's jar",
+    "other_release",
+    ("runtime_mismatch", OTHER_RELEASE, "begins at normal"),
+    "normal",
+    None,
+    (),
+    tier="ci",
+)
 
 
 def net(folder: Path, model: Any = None, name: str = "net", settings: SessionSettings | None = None) -> Path:
@@ -309,6 +361,55 @@ def single(folder: Path) -> Path:
 
 def threaded(folder: Path) -> Path:
     return orchard(folder, settings=SessionSettings(intra_op_num_threads=4))
+
+
+@contextlib.contextmanager
+def process(folder: Path) -> Iterator[tuple[Path, Path, str, Scorer]]:
+    """A testee in a process of its own, whose reader lower-cases."""
+    path = net(folder)
+    command = [sys.executable, str(Path(__file__).parent / "faulty_testee.py")]
+    with open_command(command, path, RouteOptions()) as scorer:
+        yield path, path, "probe", scorer
+
+
+@contextlib.contextmanager
+def release(folder: Path) -> Iterator[tuple[Path, Path, str, Scorer]]:
+    """Another release of the runtime, in a Python environment of its own."""
+    path = net(folder)
+    options = RouteOptions(python=make_environment(OTHER_RELEASE).python)
+    with route("python").open(path, options) as scorer:
+        yield path, path, "python", scorer
+
+
+def other_jar(folder: Path) -> Path:
+    """Another release's jar, from the registry that Maven is set up with."""
+    local = Path.home() / ".m2" / "repository" / "com" / "microsoft" / "onnxruntime" / "onnxruntime" / OTHER_RELEASE
+    name = f"onnxruntime-{OTHER_RELEASE}.jar"
+    if (local / name).exists():
+        return local / name
+    artifact = f"com.microsoft.onnxruntime:onnxruntime:{OTHER_RELEASE}"
+    command = ["mvn", "-q", "-B", f"-Dartifact={artifact}", f"-DoutputDirectory={folder}", "-Dtransitive=false"]
+    subprocess.run([*command, "org.apache.maven.plugins:maven-dependency-plugin:3.9.0:copy"], check=True, timeout=300)
+    return folder / name
+
+
+def jar_before_ours(folder: Path) -> Result:
+    """A JVM whose class path has another runtime's jar before ours: its reader must refuse the bundle."""
+    path = net(folder)
+    java = find_java()
+    command = [str(java.command), *java.flags(), "-cp"]
+    command += [os.pathsep.join((str(other_jar(folder)), str(find_jar("probe")))), "dev.twinrank.probe.ProbeMain"]
+    options = RouteOptions()
+    try:
+        with open_command(command, path, options):
+            return Result(JAR, False, None, 0.0)
+    except RouteFailedError as failure:
+        refused = failure
+    case = Case("file", 1, NET_REQUESTS[-1])
+    began = time.perf_counter()
+    with route("ort").open(path, options) as baseline, graph_testee("probe", Pipe(command), options) as testee:
+        finding = explain_refusal("probe", refused, bundle=path, case=case, baseline=baseline, testee=testee)
+    return Result(JAR, True, finding, time.perf_counter() - began)
 
 
 PLANTS: tuple[Plant, ...] = (
@@ -417,46 +518,49 @@ PLANTS: tuple[Plant, ...] = (
         NET_REQUESTS,
         proven=False,
     ),
+    Plant(
+        "a process that lower-cases strings",
+        "string_encoding",
+        ("lower-cased", "the route's key 0x", "country"),
+        None,
+        process,
+        NET_REQUESTS,
+    ),
+    Plant(
+        "one flipped weight bit, in the probe",
+        "other_weights",
+        ("one bit of one element of hidden.weight",),
+        "hidden",
+        deployed(net, flipped, "probe"),
+        NET_REQUESTS,
+        tier="ci",
+    ),
+    Plant(
+        "one flipped weight bit, in a server",
+        "other_weights",
+        ("one bit of one element of hidden.weight",),
+        "hidden",
+        deployed(net, flipped, "http"),
+        NET_REQUESTS,
+        tier="ci",
+    ),
+    Plant(
+        "another release of the runtime",
+        "other_release",
+        (f"onnxruntime {OTHER_RELEASE}", "begins at normal"),
+        "normal",
+        release,
+        NET_REQUESTS,
+        tier="ci",
+    ),
+    JAR,
 )
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of a planted difference.
-
-    Attributes:
-        plant: what was planted.
-        differed: whether the two sides differed at all.
-        finding: what was said; None where nothing was to say.
-        seconds: what the explanation took.
-    """
-
-    plant: Plant
-    differed: bool
-    finding: Finding | None
-    seconds: float
-
-    @property
-    def problems(self) -> list[str]:
-        """What is not as the plant demands; empty where all is."""
-        plant, finding = self.plant, self.finding
-        if plant.code is None:
-            return ["equal routes got a finding"] if self.differed or finding is not None else []
-        if not self.differed or finding is None:
-            return ["not found"]
-        cause = finding.causes[0]
-        text = "\n".join((cause.said, *cause.evidence))
-        problems = [] if cause.code == plant.code else [f"named {cause.code}, not {plant.code}"]
-        problems += [f"does not say {word!r}" for word in plant.words if word not in text]
-        problems += [] if cause.proven == plant.proven else [f"proven is {cause.proven}"]
-        problems += [f"a step failed: {note}" for note in finding.notes if "failed with" in note]
-        place = None if finding.place is None else finding.place.node
-        problems += [] if place == plant.place else [f"located at {place}, not {plant.place}"]
-        return problems
 
 
 def run(plant: Plant, folder: Path) -> Result:
     """Plant one difference and let it be explained."""
+    if plant.open is None:
+        return jar_before_ours(folder)
     with plant.open(folder) as (bundle, other, name, scorer), route("ort").open(bundle, RouteOptions()) as baseline:
         for line, raw in enumerate(plant.requests, start=1):
             expected, actual = (side.score_batch([raw])[0] for side in (baseline, scorer))

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import planted  # noqa: E402 - a module beside the tests
+import planted
 
 
 @pytest.mark.parametrize(

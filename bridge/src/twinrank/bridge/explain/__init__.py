@@ -1,5 +1,6 @@
 """Why two routes differ, and where it begins: told by experiment, not by guess."""
 
-from twinrank.bridge.explain._explain import explain, explain_refusal
+from twinrank.bridge.explain._explain import explain
+from twinrank.bridge.explain._refusal import explain_refusal, graph_testee
 
-__all__ = ["explain", "explain_refusal"]
+__all__ = ["explain", "explain_refusal", "graph_testee"]

@@ -36,6 +36,12 @@ def locate(inquiry: Inquiry) -> None:
     inquiry.ran_graph = _runs(inquiry, inquiry)
 
 
+def run_both(inquiry: Inquiry) -> None:
+    """Run the graph in both runtimes, whatever the two answered, and search where they depart from each other."""
+    if not _runs(inquiry, inquiry):
+        inquiry.notes.append(f"place: {inquiry.route} runs no graph, so the place was not searched")
+
+
 def locate_elsewhere(inquiry: Inquiry) -> None:
     """Let the probe run the graph for a route that runs none, if it shows the same difference."""
     if not _searchable(inquiry) or inquiry.ran_graph or inquiry.proven_by_answer:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from twinrank.bridge._cases import Case
 from twinrank.bridge._findings import Cause, Finding
-from twinrank.bridge._scorer import RouteError, RouteFailedError, RouteOptions, Scored, Scorer
+from twinrank.bridge._scorer import RouteError, RouteOptions, Scored, Scorer
 from twinrank.bridge.explain._bisect import locate, locate_elsewhere
 from twinrank.bridge.explain._decision import compare_decisions
 from twinrank.bridge.explain._experiments import vary_order, vary_output, vary_rows, vary_session
-from twinrank.bridge.explain._facts import compare_facts, refusal_cause
+from twinrank.bridge.explain._facts import compare_facts
 from twinrank.bridge.explain._hypotheses import try_readings
 from twinrank.bridge.explain._inquiry import Inquiry, equal_outputs
 from twinrank.bridge.explain._packing import compare_packing
@@ -95,18 +95,6 @@ def equal_answers(expected: Scored, actual: Scored) -> bool:
         return one == other
     same = equal_outputs(one.outputs, other) and one.outputs.keys() == other.outputs.keys()
     return same and (one.order, one.dropped) == (other.order, other.dropped)
-
-
-def explain_refusal(route: str, failure: RouteFailedError) -> Finding:
-    """Explain why a reader refused the bundle that the baseline serves, from what it said."""
-    evidence = [failure.detail, *failure.evidence.splitlines()[-5:]]
-    known = refusal_cause(route, failure)
-    if known is None:
-        said = f"{route} refuses a bundle that the baseline serves"
-        remedy = "do what its message asks; the two readers must decide alike"
-        return Finding(route, (Cause("other_decision", said, True, tuple(evidence), remedy),))
-    code, said, remedy = known
-    return Finding(route, (Cause(code, said, True, tuple(evidence), remedy),))
 
 
 def _ask_again(inquiry: Inquiry) -> None:
