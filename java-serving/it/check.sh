@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds consumers of the deployed core that the reactor itself cannot be: one with every transitive dependency excluded,
-# and one that shares its process with other users of ONNX Runtime.
+# one that shares its process with other users of ONNX Runtime, and one that holds its ranker to the contract test.
 #
 # usage: java-serving/it/check.sh [BUNDLE]     (the contract's fixture bundle, unless another is named)
 # exit:  0 all as expected, 1 something is not, 2 usage
@@ -11,7 +11,7 @@ here=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
 bundle=$(realpath -- "${1:-$here/../../tests/contract/vectors/bundles/tiny/1}")
 [[ -f $bundle/manifest.json ]] || { echo "no bundle at $bundle: manifest.json is not there" >&2; exit 2; }
 
-"$here/../../tools/deploy.sh" "$here/target" core
+"$here/../../tools/deploy.sh" "$here/target" core,junit
 
 failed=0
 same() { # what, expected, found
@@ -64,5 +64,22 @@ scenario two-loaders "twinrank ranked; twinrank ranked"
 scenario other-release-in-another-loader "another loader has 1.28.0; twinrank refused: another release is in this process"
 same "another release earlier on the class path" "twinrank refused: runtime_mismatch" \
   "$(run "$other:$ours" Neighbours alone "$bundle")"
+
+contract() { # of a bundle: how many tests of another team's contract test ran, and how many did not pass
+  rm -rf -- "$here/contract/target"
+  mvn -B -q "-Dmaven.repo.local=$here/target/m2" -f "$here/contract/pom.xml" "-Drepo=file://$here/target/repo" "-Dbundle=$1" test \
+    >"$here/target/contract.log" 2>&1 || true
+  sed -nE 's/.*<testsuite .* tests="([0-9]+)" errors="([0-9]+)" skipped="([0-9]+)" failures="([0-9]+)".*/\1 tests, \2 errors, \3 skipped, \4 failed/p' \
+    "$here/contract/target/surefire-reports/"TEST-*.xml 2>/dev/null || tail -5 "$here/target/contract.log"
+}
+
+# Ten tests, and one for each golden.
+same "another team's ranker keeps the contract" "$(($(wc -l <"$bundle/goldens/requests.jsonl") + 10)) tests, 0 errors, 0 skipped, 0 failed" \
+  "$(contract "$bundle")"
+broken=$(mktemp -d)
+cp -r -- "$bundle" "$broken/1"
+printf '\n' >>"$broken/1/goldens/requests.jsonl"
+same "a bundle that cannot prove itself fails it" "1 tests, 1 errors, 0 skipped, 0 failed" "$(contract "$broken/1")"
+rm -rf -- "$broken"
 
 exit "$failed"
