@@ -42,7 +42,7 @@ def main() -> None:
         while (frame := _receive(sys.stdin.buffer)) is not None:
             # The parent bounds every wait, and kills what does not answer.
             header, body = transport.exchange(frame, threading.TIMEOUT_MAX)
-            answers.write(_frames.encode(header, body))
+            answers.write(_frames.encode(header, bytes(body)))
             answers.flush()
     finally:
         transport.close()
