@@ -15,6 +15,7 @@ from twinrank.bridge import Facts, Route, RouteError, RouteScores
 from twinrank.bridge._findings import CauseCode
 from twinrank.bridge._html import render
 from twinrank.bridge._parity import Difference
+from twinrank.bridge._pictures import bits
 from twinrank.bridge._report import to_json
 from twinrank.bridge._scorer import CompareLevel, Reason, ScorerBase
 from twinrank.bridge._verify import ParityRun
@@ -210,6 +211,63 @@ def test_the_page_is_readable_without_eyes_or_light(page: str) -> None:
     for attributes in svgs:
         assert attributes.get("role") == "img"
         assert attributes.get("aria-label")
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_the_contrast_that_wcag_aa_asks_for(scheme: str, page: str) -> None:
+    light, dark = re.findall(r":root \{(.*?)\}", page, re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light if scheme == "light" else dark))
+    pairs = [(ink, paper) for ink in ("ink", "soft", "good", "bad", "warn") for paper in ("paper", "card")]
+    pairs += [(word, f"{word}-paper") for word in ("good", "bad", "warn")]
+    pairs += [("ink", f"{word}-paper") for word in ("good", "bad", "warn")]
+    pairs += [(field, "card") for field in ("sign", "exponent", "mantissa")]
+    for ink, paper in pairs:
+        high, low = sorted((luminance(colours[ink]), luminance(colours[paper])), reverse=True)
+        ratio = (high + 0.05) / (low + 0.05)
+        assert ratio >= 4.5, f"{scheme}: {ink} on {paper} has {ratio:.2f}"
+
+
+def test_a_request_is_shown_and_not_obeyed() -> None:
+    shown = render(report_runs.explained())
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200e\u200f\x00-\x08\x0b-\x1f]", shown)
+    assert r"\x1b[2J&lt;b&gt;&amp;" in shown, "the testee's last words"
+
+
+def test_the_bits_that_differ_are_marked() -> None:
+    # 40029e6b and 40029e6e differ in bits 0 and 2.
+    shown = render(report_runs.explained())
+    rows = re.findall(r'<span class="mantissa">(.*?)</span></span>', shown)
+    assert [re.sub("</?mark>", "", row) for row in rows[:2]] == [
+        f"{int(digits, 16):023b}" for digits in ("29e6b", "29e6e")
+    ]
+    assert [re.findall("<mark>([01])</mark>", row) for row in rows[:2]] == [["0", "1"], ["1", "0"]]
+
+
+def test_a_float64_has_its_own_fields() -> None:
+    # 1.0 and the next number above it.
+    groups = bits("3ff0000000000000", "3ff0000000000001")
+    assert [(group.field, "".join(run for run, _ in group.runs)) for group in groups] == [
+        ("sign", "0"),
+        ("exponent", "01111111111"),
+        ("mantissa", "0" * 52),
+    ]
+    assert [group.runs[-1] for group in groups] == [("0", False), ("01111111111", False), ("0", True)]
+    assert bits("3f80", "3f81") == (), "no format that heads have"
+
+
+def test_the_cost_of_a_page_does_not_grow_with_the_run() -> None:
+    small, large = (report_runs.bundle(2), report_runs.bundle(2))
+    pages = []
+    for about, requests in ((small, 80), (large, 800)):
+        tally = report_runs.compared("probe", about, report_runs.off_by(3), requests=requests)
+        pages.append(render(report_runs.run(about, tally)))
+    assert len(pages[1]) < 1.2 * len(pages[0])
 
 
 def test_plots_take_their_colours_from_the_page(page: str) -> None:

@@ -2,12 +2,14 @@ import io
 import json
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from twinrank.bridge._console import show
+from twinrank.bridge._outcomes import PairTally
 from twinrank.bridge._progress import LineProgress, LiveProgress, clock, progress_for
 from twinrank.bridge._report import to_json
 
@@ -73,6 +75,16 @@ def test_the_readers_that_disagree_have_their_own_line_above_the_verdict() -> No
     assert lines[-1] == "DIFFERS  probe (refuses the bundle) from ort"
 
 
+def test_routes_that_owe_less_than_every_bit_are_no_pair_that_differs() -> None:
+    made = report_runs.equal()
+    pairs = (PairTally("ort", "jpype", 10, 0, 0, 1, 0), PairTally("jpype", "torch", 10, 9, 90, 1, 1))
+    stream = io.StringIO()
+    show(replace(made, pairs=pairs), Console(file=stream, width=100))
+    assert "pairwise: 1 pair at level bits, 0 differ; 1 more at a weaker level" in stream.getvalue()
+    told = to_json(replace(made, pairs=pairs))["pairs"]
+    assert [pair["level"] for pair in told] == ["bits", "reference"]
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 100.0
@@ -103,7 +115,7 @@ def test_a_heartbeat_sums_up_every_route_that_still_works() -> None:
     assert lines_of(progress, stream) == [
         "probe  opening, 1,000 requests to come",
         "http   opening, 1,000 requests to come",
-        "0:00 0 of 2,000 answers: probe 0%, http 0%",
+        "0:00 waiting for the first answers of probe, http",
         # 900 of http's 1,000 requests are left at 10 a second.
         "0:10 600 of 2,000 answers, 1,500 rows/s, 1:30 left: probe 50%, http 10%",
         "probe  crashed (10.0 s)",

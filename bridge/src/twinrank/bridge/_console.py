@@ -150,9 +150,12 @@ def _checks(run: ParityRun) -> Iterator[Text]:
     """Yield what was compared beside the baseline: other slates, and every two routes."""
     yield from _invariance(run)
     if run.pairs:
-        wrong = [pair for pair in run.pairs if pair.differing_bits or pair.disagreed]
-        told = f"  pairwise: {len(run.pairs)} pairs, {len(wrong)} {'differs' if len(wrong) == 1 else 'differ'}"
-        yield Text(told, style="red" if wrong else "dim")
+        owed = [pair for pair in run.pairs if words.pair_level(run, pair) == "bits"]
+        wrong = [pair for pair in owed if words.pair_differs(run, pair)]
+        told = f"  pairwise: {len(owed)} {'pair' if len(owed) == 1 else 'pairs'} at level bits, {len(wrong)} {'differs' if len(wrong) == 1 else 'differ'}"
+        rest = len(run.pairs) - len(owed)
+        more = f"; {rest} more at a weaker level, in the report" if rest else ""
+        yield Text(told + more, style="red" if wrong else "dim")
         for pair in wrong:
             told = f"{pair.differing_bits:,} bits in {pair.differing_rows:,} rows, {pair.disagreed:,} other decisions"
             yield Text(printable(f"    {pair.one} and {pair.other}: {told}"), style="red")
@@ -164,7 +167,8 @@ def _tolerance(tally: RouteTally) -> Text:
     if 1 < len(tally.heads) <= _KEPT_HEADS:
         within = ", ".join(f"{head.name} {head.allowed:.0e}" for head in tally.heads.values())
     beyond = sum(head.beyond for head in tally.heads.values())
-    tied = f"; {tally.orders_tied} orders differ inside ties of 2a" if tally.orders_tied else ""
+    orders = f"{tally.orders_tied:,} {'order differs' if tally.orders_tied == 1 else 'orders differ'}"
+    tied = f"; {orders} inside ties of 2a" if tally.orders_tied else ""
     told = f"  {tally.route} is held to |Δ| ≤ a ({within}): {beyond} beyond{tied}"
     return Text(printable(told), style="red" if beyond else "dim")
 

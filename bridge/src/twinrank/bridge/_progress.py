@@ -164,6 +164,9 @@ class LineProgress:
             sums = [sum(getattr(going, name) for going in self._going.values()) for name in ("done", "total", "rows")]
             done, total, rows = (int(one) for one in sums)
             elapsed = self._now() - min(going.began for going in self._going.values())
+            if done == 0:
+                self._say(f"{clock(elapsed)} waiting for the first answers of {', '.join(running)}")
+                return
             parts = [f"{done:,} of {total:,} answers"]
             if rows and elapsed > 0:
                 parts.append(f"{rows / elapsed:,.0f} rows/s")

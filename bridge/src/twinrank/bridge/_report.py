@@ -49,7 +49,7 @@ def to_json(run: ParityRun) -> dict[str, Any]:
         },
         "split": None if run.split is None else {"serves": list(run.split.serves), "refuses": dict(run.split.refuses)},
         "routes": [_route(run, tally) for tally in run.routes],
-        "pairs": [_pair(pair) for pair in run.pairs],
+        "pairs": [_pair(run, pair) for pair in run.pairs],
         "left_out": dict(run.left_out),
         "ulp_edges": list(ULP_EDGES),
     }
@@ -180,10 +180,11 @@ def _invariance(one: InvarianceTally) -> dict[str, Any]:
     }
 
 
-def _pair(pair: PairTally) -> dict[str, Any]:
+def _pair(run: ParityRun, pair: PairTally) -> dict[str, Any]:
     return {
         "one": pair.one,
         "other": pair.other,
+        "level": words.pair_level(run, pair),
         "rows": pair.rows,
         "differing_rows": pair.differing_rows,
         "differing_bits": pair.differing_bits,

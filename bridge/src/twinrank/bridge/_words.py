@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from shlex import quote
 
 from twinrank.bridge._findings import Cause, Finding, Place, TapValue
-from twinrank.bridge._outcomes import RefusalTally
+from twinrank.bridge._outcomes import PairTally, RefusalTally
 from twinrank.bridge._parity import Difference, RouteTally, Status
+from twinrank.bridge._scorer import CompareLevel
 from twinrank.bridge._verify import ParityRun
 
 WORDS: dict[Status, str] = {"equal": "EQUAL", "differs": "DIFFERS", "unknown": "COULD NOT TELL"}
@@ -119,6 +120,18 @@ def _unlike(one: RefusalTally, route: str) -> str:
     if one.expected == one.actual:
         return f"{times} {one.expected} with another feature or candidate on {route}"
     return f"{times} {one.expected or 'scored'} but {one.actual or 'scored'} on {route}"
+
+
+def pair_level(run: ParityRun, pair: PairTally) -> CompareLevel:
+    """Return what two routes are held to towards each other: no more than the weaker of them is held to."""
+    levels: tuple[CompareLevel, ...] = ("bits", "reference", "order")
+    held = [tally.level for tally in run.routes if tally.route in (pair.one, pair.other)]
+    return max(held, key=levels.index, default="bits")
+
+
+def pair_differs(run: ParityRun, pair: PairTally) -> bool:
+    """Return whether two routes that owe each other every bit differ."""
+    return pair_level(run, pair) == "bits" and bool(pair.differing_bits or pair.disagreed)
 
 
 def command(run: ParityRun, tally: RouteTally) -> str:
