@@ -11,11 +11,14 @@ from typing import Any, Literal
 import jinja2
 import onnx
 
+import twinrank.bridge
+
 Verdict = Literal["equal", "differs", "unknown"]
 EXIT: Mapping[Verdict, int] = {"equal": 0, "differs": 1, "unknown": 2}
 MARKS: Mapping[Verdict, str] = {"equal": "✓", "differs": "✗", "unknown": "?"}
 _SCORE = "score"
-_TEMPLATES = Path(__file__).parent / "templates"
+# The page wears what a bundle's own report wears.
+_TEMPLATES = (Path(__file__).parent / "templates", Path(twinrank.bridge.__file__).parent / "templates")
 
 
 @dataclass(frozen=True)
