@@ -152,7 +152,8 @@ def _checks(run: ParityRun) -> Iterator[Text]:
     if run.pairs:
         owed = [pair for pair in run.pairs if words.pair_level(run, pair) == "bits"]
         wrong = [pair for pair in owed if words.pair_differs(run, pair)]
-        told = f"  pairwise: {len(owed)} {'pair' if len(owed) == 1 else 'pairs'} at level bits, {len(wrong)} {'differs' if len(wrong) == 1 else 'differ'}"
+        counted = f"{len(owed)} {'pair' if len(owed) == 1 else 'pairs'}"
+        told = f"  pairwise: {counted} at level bits, {len(wrong)} {'differs' if len(wrong) == 1 else 'differ'}"
         rest = len(run.pairs) - len(owed)
         more = f"; {rest} more at a weaker level, in the report" if rest else ""
         yield Text(told + more, style="red" if wrong else "dim")
