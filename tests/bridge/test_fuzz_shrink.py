@@ -10,7 +10,7 @@ import pytest
 from twinrank.bridge import RouteFailedError
 from twinrank.bridge.fuzz import fuzz_cases, shrink
 from twinrank.bridge.fuzz._tree import parse
-from twinrank.training.schema import Feature, Schema
+from twinrank.training.schema import Feature, ListSpec, Schema, ScoringError, read_request
 
 
 class Asked:
@@ -162,3 +162,42 @@ def test_a_text_that_is_not_quite_json_shrinks_by_its_structure() -> None:
         Asked(lambda raw: b"\\u000\\udd44" in raw and raw.startswith(b"{") and raw.count(b"{") == raw.count(b"}") > 0),
     )
     assert (found.raw, found.complete) == (b"{\\u000\\udd44}", True)
+
+
+def test_hypothesis_takes_out_together_what_no_pass_can_take_out_alone() -> None:
+    def aligned(raw: bytes) -> bool:
+        context = (read(raw) or {"context": {}})["context"]
+        one, other = context.get("a"), context.get("b")
+        lists = isinstance(one, list) and isinstance(other, list)
+        return lists and len(one) == len(other) and "ß" in one
+
+    raw = json.dumps({"context": {"a": ["x", "y", "ß", "z"], "b": [7, 8, 9, 10], "c": 1}, "candidates": []}).encode()
+    found = shrink(raw, Asked(aligned))
+    assert (found.raw, found.complete) == ('{"context":{"a":["ß"],"b":[0]},"candidates":[]}'.encode(), True)
+
+
+def test_a_group_of_the_schema_is_shortened_together() -> None:
+    members = ("a", "b", "c")
+    schema = Schema(
+        (
+            *(Feature(name, "context", "string", ListSpec(50, "last"), group="g") for name in members),
+            Feature("d", "candidate", "bool"),
+        )
+    )
+
+    def differs(raw: bytes) -> bool:
+        try:
+            request = read_request(raw, schema, max_candidates=5)
+        except ScoringError:
+            return False
+        [values] = request.values("b")
+        return isinstance(values, tuple) and "ß" in values
+
+    raw = json.dumps(
+        {"context": {name: [name] * 30 + ["ß"] * 3 for name in members}, "candidates": [{"d": False}] * 3}
+    ).encode()
+    asked = Asked(differs)
+    found = shrink(raw, asked, schema)
+    assert found.raw == '{"context":{"a":[""],"b":["ß"],"c":[""]},"candidates":[]}'.encode()
+    assert found.complete
+    assert asked.requests < 1000

@@ -205,9 +205,9 @@ def _check(
 def _fuzzed(bundle: Path, count: int, seed: int) -> Source:
     """Return generated requests; a bundle whose manifest cannot be read has no schema to make them from."""
     try:
-        manifest = read_manifest(bundle)
+        read_manifest(bundle)
     except BundleError:
         return Source("fuzz", 0, lambda: iter(()))
-    from twinrank.bridge.fuzz import fuzz_cases
+    from twinrank.bridge.fuzz import bundle_cases
 
-    return Source("fuzz", count, lambda: fuzz_cases(manifest.schema, manifest.max_candidates, count, seed))
+    return Source("fuzz", count, lambda: bundle_cases(bundle, count, seed))

@@ -22,7 +22,6 @@ from twinrank.bridge._errors import UserError
 from twinrank.bridge._peers import split_command
 from twinrank.bridge._scorer import Level
 from twinrank.bridge._text import printable
-from twinrank.export.bundle import read_manifest
 
 _MANIFEST = "manifest.json"
 _FILE = "certificate.json"
@@ -191,10 +190,9 @@ def _place(bundle: Path) -> tuple[str, int, str]:
 def _cases(bundle: Path, requests: Path | None, most: int | None, fuzz: int, seed: int) -> Iterator[Case]:
     yield from collect(bundle, run=None, requests=requests, most=most)
     if fuzz:
-        from twinrank.bridge.fuzz import fuzz_cases
+        from twinrank.bridge.fuzz import bundle_cases
 
-        manifest = read_manifest(bundle)
-        yield from fuzz_cases(manifest.schema, manifest.max_candidates, fuzz, seed)
+        yield from bundle_cases(bundle, fuzz, seed)
 
 
 def _write(folder: Path, told: object) -> Path:

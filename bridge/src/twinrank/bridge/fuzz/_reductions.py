@@ -197,6 +197,12 @@ def _legal_at(tree: Node, path: Path, legal: dict[bytes, Leaf]) -> Leaf | None:
     return legal.get(parent.names[path[-1]].strip(SPACES + b":"))
 
 
+def simplest_values(schema: Schema | None) -> list[Leaf]:
+    """Return values to put in others' places, the simplest first."""
+    legal = () if schema is None else (_simplest(feature).text for feature in schema.features)
+    return [Leaf(text) for text in sorted({*legal, *(leaf.text for leaf in _SIMPLE)}, key=rank)]
+
+
 def _simplest(feature: Feature) -> Leaf:
     element = {"string": b'""', "bool": b"true"}.get(feature.dtype, b"0")
     if feature.vector is not None:

@@ -21,11 +21,12 @@ class Search:
     Every request is asked once, so a route that answers now like this and now like that ends no search.
     """
 
-    def __init__(self, differs: Differs, seconds: float) -> None:
+    def __init__(self, raw: bytes, differs: Differs, seconds: float) -> None:
+        """Begin with a request that is said to differ: it is the best until a smaller one does."""
         self._differs = differs
         self._ends = time.monotonic() + seconds
         self._known: dict[bytes, bool] = {}
-        self.best: bytes | None = None
+        self.best = raw
         self.tried = 0
         self.stopped = False
 
@@ -70,8 +71,6 @@ class Search:
 
     def confirm(self) -> bool:
         """Ask about the best once more, whatever is known, and return whether it differs again."""
-        if self.best is None:
-            return False
         self._known.pop(_digest(self.best), None)
         return self.differs(self.best)
 
@@ -87,7 +86,7 @@ class Search:
         self.tried += len(batch)
         for (digest, raw), answer in zip(batch.items(), answers, strict=True):
             self._known[digest] = bool(answer)
-            if answer and (self.best is None or rank(raw) < rank(self.best)):
+            if answer and rank(raw) < rank(self.best):
                 self.best = raw
 
 

@@ -6,8 +6,9 @@ import json
 from typing import NoReturn
 
 from twinrank.bridge._findings import Shrunk
+from twinrank.bridge.fuzz._polish import polish
 from twinrank.bridge.fuzz._reductions import reduce_bytes, reduce_tree
-from twinrank.bridge.fuzz._search import Differs, Search, rank
+from twinrank.bridge.fuzz._search import Differs, Search
 from twinrank.bridge.fuzz._tree import parse
 from twinrank.training.schema import Schema
 
@@ -31,25 +32,30 @@ def shrink(raw: bytes, differs: Differs, schema: Schema | None = None, seconds: 
         The request; `complete` is False if time or a route ended the search, if the difference did not show again, or
         if it did not show at all: then the request is the given one.
     """
-    search = Search(differs, seconds)
+    search = Search(raw, differs, seconds)
     if not search.differs(raw):
         return Shrunk(raw, len(raw), search.tried, complete=False)
     search.ask(len(_LEAST), _LEAST.__getitem__)
-    before: bytes | None = None
-    while search.best is not None and search.best != before and not search.stopped:
+    while not search.stopped:
         before = search.best
-        tree = next(
-            (tree for space in (False, True) if (tree := parse(before, space=space)) and search.differs(bytes(tree))),
-            None,
-        )
-        if tree is not None:
-            reduce_tree(tree, schema, search)
-        if not _is_json(search.best):
-            reduce_bytes(search.best, search)
+        _batches(search.best, schema, search)
+        if search.best == before:
+            polish(search.best, schema, search)
+        if search.best == before:
+            break
     ended = search.stopped
     again = search.confirm()
-    best = raw if search.best is None else min(raw, search.best, key=rank)
-    return Shrunk(best, len(raw), search.tried, complete=again and not ended)
+    return Shrunk(search.best, len(raw), search.tried, complete=again and not ended)
+
+
+def _batches(raw: bytes, schema: Schema | None, search: Search) -> None:
+    """Try every way to make one thing smaller, once."""
+    trees = (parse(raw, space=False), parse(raw, space=True))
+    tree = next((tree for tree in trees if tree is not None and search.differs(bytes(tree))), None)
+    if tree is not None:
+        reduce_tree(tree, schema, search)
+    if not _is_json(search.best):
+        reduce_bytes(search.best, search)
 
 
 def _is_json(raw: bytes) -> bool:

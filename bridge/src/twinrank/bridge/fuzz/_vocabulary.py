@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from twinrank.bridge._cases import collect
 from twinrank.export.bundle import lookups_of, read_manifest
-from twinrank.training.schema import Schema, ScoringError, read_request, string_key
+from twinrank.training.schema import Packing, Schema, ScoringError, read_request, string_key
 
 _MOST = 4096
 
@@ -25,20 +24,14 @@ def vocabulary_of(
         requests: further requests, raw; those that the schema refuses are passed over.
         most: at most this many values a feature: those of int64 features spread evenly over the vocabulary.
 
+    A model or goldens that cannot be read tell nothing: every route will refuse such a bundle, and say why.
+
     Raises:
         BundleError: if layout or manifest are not of the contract.
-        UserError: if the bundle's goldens cannot be read.
     """
-    import onnx
-
     manifest = read_manifest(bundle)
-    model = onnx.load(bundle / "model.onnx", load_external_data=False)
-    keys: dict[str, set[int]] = {}
-    for lookup in lookups_of(model, manifest.packing):
-        for name in lookup.features:
-            keys.setdefault(name, set()).update(lookup.keys.tolist())
-    goldens = (case.raw for case in collect(bundle, run=None, requests=None, most=None))
-    given = _given(manifest.schema, manifest.max_candidates, (*goldens, *requests))
+    keys = _keys(bundle / "model.onnx", manifest.packing)
+    given = _given(manifest.schema, manifest.max_candidates, (*_goldens(bundle), *requests))
     known: dict[str, tuple[str | int, ...]] = {}
     for feature in manifest.schema.features:
         if feature.dtype not in ("string", "int64"):
@@ -52,6 +45,29 @@ def vocabulary_of(
                 values[at * len(values) // min(most, len(values))] for at in range(min(most, len(values)))
             )
     return known
+
+
+def _keys(path: Path, packing: Packing) -> dict[str, set[int]]:
+    """Return the keys that the graph looks up, by feature."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (OSError, DecodeError):
+        return {}
+    keys: dict[str, set[int]] = {}
+    for lookup in lookups_of(model, packing):
+        for name in lookup.features:
+            keys.setdefault(name, set()).update(lookup.keys.tolist())
+    return keys
+
+
+def _goldens(bundle: Path) -> tuple[bytes, ...]:
+    try:
+        return tuple((bundle / "goldens" / "requests.jsonl").read_bytes().split(b"\n"))
+    except OSError:
+        return ()
 
 
 def _given(schema: Schema, max_candidates: int, requests: Iterable[bytes]) -> dict[str, dict[str | int, None]]:
