@@ -52,6 +52,18 @@ def test_goldens_are_asked_again_without_a_file() -> None:
     assert words.command(run, run.routes[3]) == "twinrank verify 'b 1' --baseline=goldens --route http"
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"), [("http", "--against http://127.0.0.1:1"), ("py4j", "--gateway g.json"), ("probe", "")]
+)
+def test_an_address_is_kept_for_its_own_route(name: str, kept: str) -> None:
+    about = report_runs.bundle()
+    ran = "twinrank verify b --against http://127.0.0.1:1 --gateway g.json --route http --route=py4j --max-requests 9"
+    made = replace(report_runs.MADE, command=tuple(ran.split()), report="r")
+    run = report_runs.run(about, report_runs.compared(name, about, report_runs.off_by(1)), made=made)
+    expected = f"twinrank verify b {kept} --route {name} --requests r/difference-{name}.json"
+    assert words.command(run, run.routes[0]) == expected.replace("  ", " ")
+
+
 @pytest.mark.parametrize("raw", [b'{"a":\n1}', b"", b" ", b'"\0"', b"\xef\xbb\xbf{}"])
 def test_a_request_that_no_line_can_hold_has_a_file_and_no_command(raw: bytes, tmp_path: Path) -> None:
     about = report_runs.bundle()

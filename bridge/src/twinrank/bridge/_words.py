@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from shlex import quote
 
 from twinrank.bridge._findings import Cause, Finding, Place, TapValue
@@ -18,6 +18,8 @@ _SHOWN_REQUEST = 2_000
 
 # What a command that shows one route's difference again says otherwise.
 _REPLACED = frozenset({"--route", "--requests", "--max-requests", "--fuzz", "--seed", "--report"})
+# Options that are refused where their route is not compared.
+_ADDRESSES = {"http": "--against", "py4j": "--gateway"}
 
 
 def verdict(run: ParityRun) -> str:
@@ -145,14 +147,17 @@ def command(run: ParityRun, tally: RouteTally) -> str:
         return ""
     made = run.made
     ran = list(made.command) if made is not None else []
-    again = _without(ran, _REPLACED) if ran[1:2] == ["verify"] else ["twinrank", "verify", str(run.bundle.path)]
+    others = {option for route, option in _ADDRESSES.items() if route not in (tally.route, run.baseline_route)}
+    again = ["twinrank", "verify", str(run.bundle.path)]
+    if ran[1:2] == ["verify"]:
+        again = _without(ran, _REPLACED | others)
     again += ["--route", tally.route]
     if made is None or made.baseline_kind != "goldens":
         again += ["--requests", f"{made.report if made is not None else 'report'}/{difference_file(tally.route)}"]
     return " ".join(quote(word) for word in again)
 
 
-def _without(ran: list[str], options: frozenset[str]) -> list[str]:
+def _without(ran: list[str], options: Set[str]) -> list[str]:
     """Return a command's words but those options and their values."""
     kept, skip = [], False
     for word in ran:
