@@ -230,7 +230,12 @@ class _Search:
 
     def _narrow(self, names: list[str]) -> Place | None:
         """Few taps a run, evenly spread, each time between the last that is equal and the first that is not."""
-        low, high = -1, len(names) - 1
+        outputs = self.both_plain[0] if self.both_plain is not None else {}
+        differing = [at for at, name in enumerate(names) if name in outputs and not self._plainly_same(name)]
+        if not differing:
+            return None
+        # What an output is computed from lies before it.
+        low, high = -1, differing[0]
         while high - low > 1:
             span = high - low
             probes = sorted(
@@ -242,17 +247,22 @@ class _Search:
                 tapped = self._tap([names[probes[0]]])
             if tapped is None:
                 return None
-            before = high
             for at in probes:
-                if names[at] in tapped[0] and not _same(tapped[0][names[at]], tapped[1].get(names[at])):
+                name = names[at]
+                if name in tapped[0] and name in tapped[1] and not _same(tapped[0][name], tapped[1][name]):
                     high = at
                     break
                 low = at
-            if before == high and low < probes[-1]:
-                return None
         around = [*self._inputs(names[high]), names[high]]
         tapped = self._tap([name for name in dict.fromkeys(around) if name in set(names)]) or self._tap([names[high]])
-        return None if tapped is None else self._first([names[high]], tapped)
+        if tapped is None:
+            return None
+        place = self._first([names[high]], tapped)
+        halves = "; searched by halves, so a difference that an earlier node has and that vanishes again is not seen"
+        return place and dataclasses.replace(place, note=place.note + halves)
+
+    def _plainly_same(self, name: str) -> bool:
+        return self.both_plain is not None and _same(self.both_plain[0][name], self.both_plain[1].get(name))
 
     def _inputs(self, output: str) -> list[str]:
         return next((inputs_of(node) for node in self.ours.nodes if output in node.output), [])

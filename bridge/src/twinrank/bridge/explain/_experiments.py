@@ -98,7 +98,7 @@ def vary_rows(inquiry: Inquiry) -> None:
     if inquiry.proven or both is None or not inquiry.outputs_differ or both[0].n == 0 or not _stands(inquiry):
         return
     n = both[0].n
-    for said, values in _forms(inquiry, n):
+    for said, values in _forms(inquiry, both, n):
         inquiry.check_time()
         outputs = values(())
         if outputs is not None and inquiry.reproduces(inquiry.heads_of(outputs)):
@@ -125,9 +125,10 @@ def vary_rows(inquiry: Inquiry) -> None:
         inquiry.notes.append("other slates (one by one, in chunks, padded, reversed) do not give the route's bits")
 
 
-def _forms(inquiry: Inquiry, n: int) -> Iterator[tuple[str, Runner]]:
+def _forms(inquiry: Inquiry, both: tuple[RouteScores, RouteScores], n: int) -> Iterator[tuple[str, Runner]]:
     """Other slates that hold the same candidates: what they are called, and the graph's values for our candidates."""
-    for size in (each for each in _CHUNKS if each < n):
+    row = _first_row(*both)
+    for size in (each for each in _CHUNKS if each < n and _chunk_gives(inquiry, both[1], n, each, row)):
         said = "one candidate at a time" if size == 1 else f"in chunks of {size}"
         yield said, partial(_chunked, inquiry, n, size)
     for size in sorted({n + 1, *(-(-n // pad) * pad for pad in _PADS)} - {n}):
@@ -135,6 +136,14 @@ def _forms(inquiry: Inquiry, n: int) -> Iterator[tuple[str, Runner]]:
         yield f"padded with zeros to {size} candidates", partial(_padded, inquiry, n, size, "constant")
     if n > 1:
         yield "in reverse", partial(_reversed, inquiry, n)
+
+
+def _chunk_gives(inquiry: Inquiry, actual: RouteScores, n: int, size: int, row: int) -> bool:
+    """Whether the one chunk that holds a row gives the route's bits for it: the others are worth running only then."""
+    at = row // size * size
+    values = inquiry.heads_of(_on_rows(inquiry, _slice(at, size), (), _slice(0, n), min(size, n - at)))
+    place = slice(row - at, row - at + 1)
+    return all(equal_values(values[name][place], there[row : row + 1]) for name, there in actual.outputs.items())
 
 
 def _on_rows(

@@ -65,6 +65,12 @@ def libraries(inquiry: Inquiry) -> list[str]:
     ]
 
 
+def text_evidence(inquiry: Inquiry) -> list[str]:
+    """Return what the route says of how its process reads text: charset and locale change what careless code does."""
+    details = inquiry.facts[1].details
+    return [f"{inquiry.route}: {name} {details[name]}" for name in ("charset", "locale") if name in details]
+
+
 def host_evidence(inquiry: Inquiry) -> list[str]:
     """Return both host classes, and what both sides say of their processors."""
     lines = []
@@ -86,6 +92,6 @@ _REFUSALS: tuple[tuple[str, CauseCode, str], ...] = (
 def refusal_cause(route: str, failure: RouteFailedError) -> tuple[CauseCode, str, str] | None:
     """Return code, sentence and remedy for a reader's refusal of the bundle; None where its reason is not known."""
     for word, code, said in _REFUSALS:
-        if word in failure.detail:
+        if word == failure.code or word in failure.detail:
             return code, f"{route} refuses the bundle: {said}", REMEDIES[code]
     return None

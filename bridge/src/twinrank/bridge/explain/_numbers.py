@@ -43,12 +43,12 @@ def _float_reading(literal: str | None, expected: np.generic, actual: np.generic
         return "the NaN has another sign or payload than the contract's quiet NaN"
     if here == 0.0 and there == 0.0:
         return "the sign of zero is lost" if np.signbit(expected) else "a zero got the sign −"
+    if there == 0.0 and abs(here) < _SMALLEST_NORMAL[expected.dtype.itemsize]:
+        return "a subnormal number is flushed to zero"
     if literal is not None:
         for said, value in _decimal_readings(literal, expected.dtype):
             if _same(value, actual):
                 return said
-    if there == 0.0 and abs(here) < _SMALLEST_NORMAL[expected.dtype.itemsize]:
-        return "a subnormal number is flushed to zero"
     with np.errstate(over="ignore", invalid="ignore"):
         for said, change in _FLOATS.items():
             if _same(change(here), actual):

@@ -10,6 +10,7 @@ import numpy as np
 
 from twinrank.bridge._scorer import Array, RouteError
 from twinrank.bridge._values import hex_bits
+from twinrank.bridge.explain._facts import text_evidence
 from twinrank.bridge.explain._inquiry import Inquiry
 from twinrank.bridge.explain._numbers import number_reading
 from twinrank.bridge.explain._requests import Literal, find_members, parse, shown
@@ -167,6 +168,7 @@ def _explain_column(
                     f"the contract's key is {_hex(here)}",
                     *evidence,
                     told,
+                    *text_evidence(inquiry),
                 ],
                 _REMEDY_STRING,
                 proven=only is not None or inquiry.scores is None or not inquiry.outputs_differ,
