@@ -146,6 +146,7 @@ def test_a_broken_bundle_is_an_error_with_its_code(pytester: pytest.Pytester, ru
         (["--twinrank-verify", "--twinrank-bundle=TINY", "--twinrank-route=prob"], "*no route prob; choose from *"),
         (["--twinrank-verify", "--twinrank-bundle=TINY", "--twinrank-route=ort"], "*compared with"),
         (["--twinrank-verify", "--twinrank-bundle=TINY", "--twinrank-timeout=soon"], "*timeout is 'soon'*"),
+        (["--twinrank-verify", "--twinrank-bundle=TINY", "--twinrank-fuzz=many"], "*fuzz is 'many'; give how many*"),
         (["--twinrank-verify", "--twinrank-bundle=TINY", "--twinrank-require=most"], "*'most'; give bits or*"),
     ],
 )
@@ -161,6 +162,35 @@ def test_a_route_of_a_name_that_exists_is_refused(pytester: pytest.Pytester, run
     result = run("--twinrank-verify", f"--twinrank-bundle={tiny}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *'probe', which is a route already"])
+
+
+def test_generated_requests_are_asked_too(pytester: pytest.Pytester, run, tiny: Path) -> None:
+    plant(pytester, "none")
+    result = run("--twinrank-verify", f"--twinrank-bundle={tiny}", *chosen("none"), "--twinrank-fuzz=40")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["tiny/1 over none: equal; * rows of 65 requests, 0 differing bits"])
+
+
+def test_a_finding_is_told_with_its_cause_and_the_command_that_shows_it_again() -> None:
+    from types import SimpleNamespace
+
+    from twinrank.bridge._findings import Cause, Finding, Shrunk
+    from twinrank.bridge._pytest_text import told
+
+    cause = Cause("string_encoding", "the route lower-cases strings", True, ("ann",), "hand bytes on as they are")
+    finding = Finding("films", (cause,), None, Shrunk(b'{"a":1}', 90, 4, True), "twinrank verify x --route films")
+    bundle = SimpleNamespace(name="tiny", version="1")
+    tally = SimpleNamespace(
+        status="differs", level="bits", route="films", rows=2, requests=1, heads={}, failure=None, first=None
+    )
+    lines = told(SimpleNamespace(bundle=bundle), SimpleNamespace(**vars(tally), finding=finding), None).splitlines()
+    assert lines == [
+        "tiny/1 over films: DIFFERS; 2 rows of 1 requests, 0 differing bits",
+        "  cause: the route lower-cases strings [string_encoding, proven]",
+        "    to do: hand bytes on as they are",
+        '  smallest request: {"a":1}',
+        "  see it again: twinrank verify x --route films",
+    ]
 
 
 # ---- fixtures

@@ -17,7 +17,7 @@ from twinrank.bridge._scorer import CompareLevel, Level, RouteOptions
 from twinrank.bridge._verify import ParityRun, Progress, Silent, facts_or_names, select
 from twinrank.export.bundle import BundleError, SignaturePolicy, read_manifest
 
-__all__ = ["compare", "prepare", "verify"]
+__all__ = ["compare", "fuzzed", "prepare", "verify"]
 
 
 def verify(
@@ -123,7 +123,7 @@ def prepare(
     if fuzz and seed is None:
         seed = secrets.randbelow(2**32)
     only_goldens = baseline == GOLDENS.name
-    more = [_fuzzed(bundle, fuzz, seed)] if fuzz and seed is not None else []
+    more = [fuzzed(bundle, fuzz, seed)] if fuzz and seed is not None else []
     return Plan(
         bundle=facts,
         requests=collect(
@@ -202,7 +202,7 @@ def _check(
             raise UserError("options_contradict", problem, remedy)
 
 
-def _fuzzed(bundle: Path, count: int, seed: int) -> Source:
+def fuzzed(bundle: Path, count: int, seed: int) -> Source:
     """Return generated requests; a bundle whose manifest cannot be read has no schema to make them from."""
     try:
         read_manifest(bundle)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from twinrank.bridge import routes as catalogue
-from twinrank.bridge._api import compare
+from twinrank.bridge._api import compare, fuzzed
 from twinrank.bridge._cases import Case, collect, listed
 from twinrank.bridge._errors import UserError, explain
 from twinrank.bridge._isolated import isolated
@@ -26,6 +26,7 @@ from twinrank.export.bundle import BundleError
 
 _VERSION = re.compile("[1-9][0-9]{0,17}")
 _T = TypeVar("_T")
+_SEED = 7
 _KNOWN = pytest.StashKey[dict[tuple[str, str], Any]]()
 
 
@@ -39,6 +40,8 @@ class Settings:
         requests: file of raw requests; None for the goldens alone.
         report: where reports go; None writes none.
         options: what routes are opened with.
+        fuzz: how many requests to make from each bundle's schema.
+        seed: what they are made from.
     """
 
     bundles: tuple[Path, ...]
@@ -46,6 +49,8 @@ class Settings:
     requests: Path | None
     report: Path | None
     options: RouteOptions
+    fuzz: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -106,12 +111,18 @@ def settings(config: pytest.Config) -> Settings:
     if wish not in ("bits", "reference"):
         raise pytest.UsageError(f"twinrank: require is {wish!r}; give bits or reference")
     require: Level = "reference" if wish == "reference" else "bits"
-    try:
-        timeout = float(value("timeout") or 60.0)
-    except ValueError:
-        timeout = 0.0
-    if not timeout > 0:
-        raise pytest.UsageError(f"twinrank: timeout is {value('timeout')!r}; give seconds above 0, 60 for example")
+
+    def number(name: str, otherwise: float, low: float, kind: type[int] | type[float], said: str) -> float:
+        noted = value(name)
+        try:
+            read = otherwise if noted in (None, "") else kind(noted)
+        except ValueError:
+            read = -1
+        if not low <= read < float("inf"):
+            raise pytest.UsageError(f"twinrank: {name} is {noted!r}; give {said}")
+        return read
+
+    timeout = number("timeout", 60.0, 0.001, float, "seconds above 0, 60 for example")
     options = RouteOptions(
         require=require, against=value("against") or None, gateway=path("gateway"), score_timeout=timeout
     )
@@ -122,6 +133,8 @@ def settings(config: pytest.Config) -> Settings:
         requests=path("requests"),
         report=path("report"),
         options=options,
+        fuzz=int(number("fuzz", 0, 0, int, "how many requests to make, 1000 for example")),
+        seed=int(number("seed", _SEED, 0, int, "an integer from 0")),
     )
 
 
@@ -257,7 +270,8 @@ def run(
         UserError: if every reader refuses the bundle, or a file of requests cannot be read.
     """
     more = listed([Case("test", number, raw) for number, raw in enumerate(requests or (), start=1)])
-    cases = collect(bundle, requests=given.requests if requests is None else None, more=more.sources)
+    drawn = (fuzzed(bundle, given.fuzz, given.seed),) if given.fuzz else ()
+    cases = collect(bundle, requests=given.requests if requests is None else None, more=(*more.sources, *drawn))
     plan = Plan(
         bundle=facts_or_names(bundle),
         requests=cases,
@@ -265,6 +279,7 @@ def run(
         baseline=catalogue.route(catalogue.BASELINE),
         options=given.options,
         left_out=left_out or {},
+        seed=given.seed if given.fuzz else None,
     )
     result = compare(plan, Silent())
     if report is not None:

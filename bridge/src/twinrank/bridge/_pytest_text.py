@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from twinrank.bridge._findings import Finding
 from twinrank.bridge._parity import Difference, RouteTally
 from twinrank.bridge._text import printable
 from twinrank.bridge._verify import ParityRun
 
 _SHOWN = 600
+_CAUSES = 2
 
 
 def outcome_line(run: ParityRun, tally: RouteTally) -> str:
@@ -40,8 +42,23 @@ def _lines(run: ParityRun, tally: RouteTally, report: Path | None) -> Iterator[s
         if head.differing_rows:
             distance = "a NaN met a number" if head.max_ulp >= 2**53 else f"at most {head.max_ulp:,} ULP"
             yield f"  head {head.name}: {head.differing_rows:,} of {head.rows:,} rows differ, {distance}"
+    if tally.finding is not None:
+        yield from _finding(tally.finding)
     if report is not None:
         yield f"  report: {report / 'report.html'}"
+
+
+def _finding(found: Finding) -> Iterator[str]:
+    for cause in found.causes[:_CAUSES]:
+        yield f"  cause: {printable(cause.said)} [{cause.code}, {'proven' if cause.proven else 'not proven'}]"
+        yield f"    to do: {printable(cause.remedy)}"
+    if found.place is not None:
+        at = f"node {found.place.position + 1} of {found.place.nodes}"
+        yield f"  begins at {printable(found.place.node)} ({printable(found.place.op)}), {at}"
+    if found.shrunk is not None:
+        yield f"  smallest request: {_shown(found.shrunk.raw)}"
+    if found.command:
+        yield f"  see it again: {printable(found.command)}"
 
 
 def _difference(found: Difference, baseline: str, route: str) -> Iterator[str]:
@@ -57,5 +74,9 @@ def _difference(found: Difference, baseline: str, route: str) -> Iterator[str]:
         yield f"    {who:<{width}}  {printable(value)}{f'  bits {bits}' if bits else ''}"
     if found.ulp is not None:
         yield f"    {found.ulp:,} ULP apart"
-    text = printable(found.case.raw.decode("utf-8", "backslashreplace"))
-    yield f"    request: {text[:_SHOWN]}{f'… ({len(found.case.raw):,} bytes)' if len(text) > _SHOWN else ''}"
+    yield f"    request: {_shown(found.case.raw)}"
+
+
+def _shown(raw: bytes) -> str:
+    text = printable(raw.decode("utf-8", "backslashreplace"))
+    return f"{text[:_SHOWN]}… ({len(raw):,} bytes)" if len(text) > _SHOWN else text

@@ -54,6 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     both("against", "attach the http route to this running service", metavar="URL")
     both("gateway", "attach the py4j route to the JVM that wrote this connection file", metavar="FILE")
     both("requests", "raw requests, one a line, beside the bundle's goldens", metavar="FILE")
+    both("fuzz", "this many requests more, made from each bundle's schema", metavar="N")
+    both("seed", "what they are made from; 7 unless given", metavar="S")
     both("require", "what readers must reach on this host: bits (the default) or reference", metavar="LEVEL")
     both("timeout", "seconds until one request counts as hung; 60 unless given", metavar="SECONDS")
     both("report", "write report.html and report.json of every bundle below this folder", metavar="DIR")
