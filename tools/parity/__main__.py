@@ -56,7 +56,7 @@ class Size:
     fuzz: int
 
 
-SIZES = {"full": Size(10_000_000, 20_000), "ci": Size(300_000, 400)}
+SIZES = {"full": Size(10_000_000, 2_000), "ci": Size(300_000, 200)}
 
 
 def main() -> int:
