@@ -12,10 +12,11 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from twinrank.bridge import Facts, Route, RouteError, RouteScores
-from twinrank.bridge._findings import CauseCode
+from twinrank.bridge import _words as words
+from twinrank.bridge._findings import CauseCode, Place
 from twinrank.bridge._html import render
 from twinrank.bridge._parity import Difference
-from twinrank.bridge._pictures import bits
+from twinrank.bridge._pictures import bits, place_picture
 from twinrank.bridge._report import to_json
 from twinrank.bridge._scorer import CompareLevel, Reason, ScorerBase
 from twinrank.bridge._verify import ParityRun
@@ -247,6 +248,16 @@ def test_the_bits_that_differ_are_marked() -> None:
         f"{int(digits, 16):023b}" for digits in ("29e6b", "29e6e")
     ]
     assert [re.findall("<mark>([01])</mark>", row) for row in rows[:2]] == [["0", "1"], ["1", "0"]]
+
+
+def test_a_constant_of_the_node_that_differs_is_not_called_equal() -> None:
+    inputs = tuple(report_runs.tap(f"in_{place}", equal=place != 8) for place in range(9))
+    place = Place("n", "Concat", 0, 1, inputs, report_runs.tap("out", equal=False), 1)
+    assert "in_8 not the same, nor its output" in words.place(place)
+    picture = place_picture(place)
+    assert ">in_8<" in picture, "with room for six inputs, the one that matters is shown"
+    assert "9 inputs, not the same: in_8" in picture
+    assert ">and 3 more<" in picture
 
 
 def test_a_float64_has_its_own_fields() -> None:

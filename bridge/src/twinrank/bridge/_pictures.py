@@ -55,12 +55,16 @@ def bits(one: str, other: str) -> tuple[BitGroup, ...]:
 
 def place_picture(place: Place) -> str:
     """Return the node with what flows in and out as inline SVG that takes its colours from the page."""
-    shown = place.inputs[:_SHOWN_INPUTS]
+    # Those that differ are never among the ones that are left out for want of room.
+    shown = sorted(place.inputs, key=lambda value: value.equal)[:_SHOWN_INPUTS]
+    shown = [value for value in place.inputs if value in shown]
     more = len(place.inputs) - len(shown)
+    unlike = [value.name for value in place.inputs if not value.equal]
     rows = max(len(shown) + bool(more), 1)
     height = rows * (_HIGH + _GAP) + _GAP
     middle = height / 2
-    label = f"{place.op} {place.node}: {len(place.inputs)} inputs, all equal; its output {place.output.name} differs"
+    inputs = f"{len(place.inputs)} inputs, {'not the same: ' + ', '.join(unlike) if unlike else 'all equal'}"
+    label = f"{place.op} {place.node}: {inputs}; its output {place.output.name} differs"
     parts = [f'<svg role="img" aria-label="{_text(label, 200)}" viewBox="0 0 840 {height}" class="place">']
     for row, value in enumerate(shown):
         top = _GAP + row * (_HIGH + _GAP)
@@ -68,7 +72,7 @@ def place_picture(place: Place) -> str:
         parts += _value(value, 2, top)
     if more:
         top = _GAP + len(shown) * (_HIGH + _GAP)
-        parts.append(_label(2 + _BOX / 2, top + _HIGH / 2, f"and {more} more, all equal", "soft", "middle"))
+        parts.append(_label(2 + _BOX / 2, top + _HIGH / 2, f"and {more} more", "soft", "middle"))
     parts += [
         f'<rect x="320" y="{middle - 30:g}" width="200" height="60" rx="10" class="node"/>',
         _label(420, middle - 4, place.op, "strong", "middle", 22),

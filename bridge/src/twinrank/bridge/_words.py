@@ -79,10 +79,10 @@ def cause(one: Cause) -> str:
 
 def place(one: Place) -> str:
     """Return where in the graph a difference begins, in one line."""
-    return (
-        f"node {one.position + 1:,} of {one.nodes:,}, {one.op} {one.node!r}: its inputs agree, its output does not: "
-        f"{tap(one.output)}"
-    )
+    unlike = [value.name for value in one.inputs if not value.equal]
+    # What flows in from the graph agrees, else an earlier node would be named; the node's own constants may not.
+    told = f"{', '.join(unlike)} not the same, nor its output" if unlike else "its inputs agree, its output does not"
+    return f"node {one.position + 1:,} of {one.nodes:,}, {one.op} {one.node!r}: {told}: {tap(one.output)}"
 
 
 def tap(one: TapValue) -> str:
