@@ -53,6 +53,10 @@ reliability: tools ## crashes and leaks at full size: 200 SIGTERMs, 1000 reloads
 stress: tools ## jcstress on the count of users and the swap of versions (a minute)
 	tools/stress.sh quick
 
+.PHONY: isa-matrix
+isa-matrix: tools env jar ## bundles on emulated processors (AVX2, AVX, SSE4.2), in Python and in Java (needs qemu-user; 10 minutes)
+	tools/isa_matrix.sh
+
 .PHONY: bench-export
 bench-export: env $(DEMO_RUN)/run.json ## what exports, tables of 1.28 GB, transforms and slates cost (6 minutes, 3 GB of disk)
 	$(BIN)/python export/bench/export.py --run $(DEMO_RUN)

@@ -28,6 +28,9 @@ tools/parity.sh ci
 phase "Python tests that need a component"
 .venv/bin/pytest -m ci
 
+phase "bundles on emulated processors"
+tools/isa_matrix.sh quick
+
 phase "crashes and leaks of the Java core, at CI size"
 tools/reliability.sh ci
 tools/stress.sh quick
