@@ -316,7 +316,7 @@ class Here:
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         outputs = {name: np.array(value) for name, value in self._plain.run(inputs).items()}
         for value in outputs.values():
-            if self._planted and value.dtype == np.float32 and value.size:
+            if self._planted and value.dtype == np.float32 and value.size and np.isfinite(value.flat[-1]):
                 value.flat[-1] = np.nextafter(value.flat[-1], np.float32(np.inf))
                 self.planted += outputs
         return outputs
