@@ -176,16 +176,19 @@ class Flaws:
 
     def _misaligned(self, document: Document, source: Source) -> None:
         feature = self._grouped[source.below(len(self._grouped))]
-        place = self._place(document, source)
-        if place is not None and feature in place[1]:
-            values = self._values[feature.name]
-            self._put(place[0], feature, values.good(source), source)
+        self._put(self._holder(document, feature, source), feature, self._values[feature.name].good(source), source)
 
     def _not_seen(self, document: Document, source: Source) -> None:
         feature = self._unseen[source.below(len(self._unseen))]
-        place = self._place(document, source)
-        if place is not None and feature in place[1]:
-            self._put(place[0], feature, self._values[feature.name].unseen(source), source)
+        self._put(self._holder(document, feature, source), feature, self._values[feature.name].unseen(source), source)
+
+    def _holder(self, document: Document, feature: Feature, source: Source) -> list[bytes]:
+        """Return an object of the request that may hold a feature; one of no request where there is none."""
+        if feature.placement == "context":
+            return document.context if isinstance(document.context, list) else []
+        candidates = document.candidates if isinstance(document.candidates, list) else []
+        objects = [candidate for candidate in candidates if isinstance(candidate, list)]
+        return objects[source.below(len(objects))] if objects else []
 
     def _twice(self, document: Document, source: Source) -> None:
         place = self._place(document, source)
