@@ -103,7 +103,7 @@ def _facts() -> dict[str, Any]:
 
     from twinrank.export.bundle import host_class, runtime_release
 
-    library = _native_library(Path(onnxruntime.__file__).parent)
+    library = native_library(Path(onnxruntime.__file__).parent)
     facts = {
         "python": platform.python_version(),
         "executable": sys.executable,
@@ -130,7 +130,7 @@ def _own_release() -> str:
         return "sources"  # on PYTHONPATH of somebody else's interpreter, where nothing is installed
 
 
-def _native_library(package: Path) -> Path:
+def native_library(package: Path) -> Path:
     """The extension module that the runtime is linked into."""
     return min((package / "capi").glob("onnxruntime_pybind11_state*"))
 

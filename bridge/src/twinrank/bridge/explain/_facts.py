@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from twinrank.bridge._findings import CauseCode
+from twinrank.bridge._run_facts import host_facts
 from twinrank.bridge._scorer import Facts, RouteFailedError
 from twinrank.bridge.explain._inquiry import Inquiry
+from twinrank.bridge.testee import native_library
 
 REMEDIES: Mapping[CauseCode, str] = {
     "other_bundle": "deploy the bundle that was exported, or compare with the one that is deployed (--deployed DIR)",
@@ -60,9 +64,23 @@ def libraries(inquiry: Inquiry) -> list[str]:
     return [
         f"{side}: {name} {value}"
         for side, facts in (("baseline", inquiry.facts[0]), (inquiry.route, inquiry.facts[1]))
-        for name, value in facts.details.items()
+        for name, value in _details(facts).items()
         if any(name.startswith(prefix) for prefix in _LIBRARY)
     ]
+
+
+def _details(facts: Facts) -> Mapping[str, str]:
+    """A side's details; of a reader in this process, which tells nothing of its own library, those of this host."""
+    told = facts.details
+    if not facts.implementation.startswith("twinrank-python/") or "runtime_library" in told:
+        return told
+    import onnxruntime
+
+    library = native_library(Path(onnxruntime.__file__).parent)
+    with library.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    cpu = host_facts()["cpu"]
+    return {**told, "cpu": cpu, "runtime_library": library.name, "runtime_library_sha256": digest}
 
 
 def text_evidence(inquiry: Inquiry) -> list[str]:
@@ -75,8 +93,9 @@ def host_evidence(inquiry: Inquiry) -> list[str]:
     """Return both host classes, and what both sides say of their processors."""
     lines = []
     for side, facts in (("baseline", inquiry.facts[0]), (inquiry.route, inquiry.facts[1])):
+        details = _details(facts)
         lines.append(f"{side}: host class {facts.host_class}")
-        lines += [f"{side}: {name} {facts.details[name]}" for name in ("cpu", "arch", "simd") if name in facts.details]
+        lines += [f"{side}: {name} {details[name]}" for name in ("cpu", "arch", "simd") if name in details]
     return lines
 
 
