@@ -72,7 +72,7 @@ def test_version_is_the_package_version() -> None:
 @pytest.mark.parametrize(
     ("arguments", "first", "todo"),
     [
-        (("verfy",), "error [usage] No such command 'verfy'. Did you mean 'verify'?", "twinrank --help"),
+        (("verfy",), "error [usage] No such command 'verfy'. Did you mean 'verify' or 'certify'?", "twinrank --help"),
         (("inspct", "x"), "error [usage] No such command 'inspct'. Did you mean 'inspect'?", "twinrank --help"),
         (("zzz",), "error [usage] No such command 'zzz'.", "twinrank --help"),
         (("diff",), "error [usage] Missing argument 'LEFT'.", "twinrank diff --help"),

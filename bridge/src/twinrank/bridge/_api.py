@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from twinrank.bridge import _lockstep
+from twinrank.bridge import _lockstep, _looks
 from twinrank.bridge import routes as catalogue
 from twinrank.bridge._cases import Source, collect
 from twinrank.bridge._errors import UserError
@@ -142,8 +142,12 @@ def prepare(
 
 def compare(plan: Plan, progress: Progress, *, invariance: bool = False, explain: bool = True) -> ParityRun:
     """Ask, compare and look closer; see `verify`."""
-    del invariance, explain
-    return _lockstep.compare(plan, progress, [_lockstep.tell_packed])
+    looks = [_lockstep.tell_packed]
+    if invariance:
+        looks.append(_looks.look_for_variance)
+    if explain:
+        looks.append(_looks.look_for_reasons)
+    return _lockstep.compare(plan, progress, looks)
 
 
 def _path(given: Path | str | None) -> Path | None:

@@ -31,6 +31,8 @@ _AHEAD = 2
 """Chunks that a route may be ahead of the comparison: the next one is computed while this one is compared."""
 
 _CLOSE_SECONDS = 20.0
+_SAMPLED = 48
+"""Most requests that are kept for a closer look."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,13 @@ class Opened:
         plan: what is compared with what.
         base: the baseline's lane.
         sides: every other lane with its tally.
+        sample: requests that the baseline scored, spread evenly over the run.
     """
 
     plan: Plan
     base: Lane
     sides: list[tuple[Lane, RouteTally]]
+    sample: list[Case]
 
 
 def compare(plan: Plan, progress: Progress, looks: Sequence[Callable[[Opened], None]] = ()) -> ParityRun:
@@ -93,7 +97,7 @@ def compare(plan: Plan, progress: Progress, looks: Sequence[Callable[[Opened], N
         run.open()
         run.ask()
         for look in looks:
-            look(Opened(plan, run.base, list(zip(run.lanes, run.tallies, strict=True))))
+            look(Opened(plan, run.base, list(zip(run.lanes, run.tallies, strict=True)), run.sample.kept))
         result = run.result()
     except BaseException:
         # Threads cannot be interrupted: the end of the programs that they wait for ends their waits.
@@ -106,6 +110,23 @@ def compare(plan: Plan, progress: Progress, looks: Sequence[Callable[[Opened], N
         for lane in run.all:
             lane.await_close(_CLOSE_SECONDS)
     return result
+
+
+class _Sample:
+    """Requests spread evenly over a stream of any length: every s-th, and s doubles when it is too many."""
+
+    def __init__(self) -> None:
+        self.kept: list[Case] = []
+        self._seen = 0
+        self._stride = 1
+
+    def add(self, case: Case) -> None:
+        if self._seen % self._stride == 0:
+            self.kept.append(case)
+            if len(self.kept) > _SAMPLED:
+                self.kept = self.kept[::2]
+                self._stride *= 2
+        self._seen += 1
 
 
 class _Run:
@@ -121,6 +142,7 @@ class _Run:
         self.seconds = 0.0
         self.rows = 0
         self.finished: set[str] = set()
+        self.sample = _Sample()
         names = [lane.route.name for lane in self.all]
         self.pairs = (
             {pair: PairTally(names[pair[0]], names[pair[1]]) for pair in itertools.combinations(range(len(names)), 2)}
@@ -235,6 +257,9 @@ class _Run:
         rows = _rows(expected)
         self.rows += rows
         self.progress.advance(self.base.route.name, len(expected.answers), rows)
+        for case, side in zip(chunk, expected.answers, strict=False):
+            if isinstance(side.answer, RouteScores) and side.answer.n:
+                self.sample.add(case)
         same: list[Sequence[bool]] = [[True] * len(expected.answers)]
         for lane, tally, reply in zip(self.lanes, self.tallies, replies, strict=True):
             if reply is None:

@@ -92,6 +92,7 @@ class RouteTally:
         sides: the baseline's and the route's whole answers to the request of `first`.
         finding: where the difference begins and why, once somebody looked.
         invariance: what asking in other slates gave; None where nobody asked.
+        slate: the first candidate whose bits another slate changed.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class RouteTally:
         self.invariance: InvarianceTally | None = None
         self.finding: Finding | None = None
         self.sides: tuple[Scored, Scored] | None = None
+        self.slate: Difference | None = None
         self._only_codes = only_codes
         self._differs = False
         self._samples = _Samples()
