@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import sys
@@ -5,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from twinrank.bridge import _words as words
 from twinrank.bridge import _writing
+from twinrank.bridge._console import show
 from twinrank.bridge._run_facts import host_facts, without_secrets
+from twinrank.bridge._scorer import RouteFailedError
 from twinrank.bridge._writing import write
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -124,6 +128,19 @@ def test_the_cost_of_a_request_s_text_is_that_of_its_beginning() -> None:
     assert words.request_text(raw) == "\U0001f600" * 2_000 + "… (10,000,000 bytes)"
     assert words.request_text(b"\xff{}") == "\\xff{}"
     assert words.request_text(b"{}") == "{}"
+
+
+def test_a_testee_that_never_stops_talking_fills_no_disk(tmp_path: Path) -> None:
+    about = report_runs.bundle()
+    loud = report_runs.compared("probe", about, report_runs.off_by(1), requests=3, raw=b'"' + b"x" * 10_000_000 + b'"')
+    loud.fail(RouteFailedError("probe", "crashed", "d" * 10_000_000, "e" * 10_000_000))
+    made = report_runs.run(about, loud)
+    for path in write(made, tmp_path):
+        assert path.stat().st_size < 500_000, path.name
+    assert (tmp_path / "difference-probe.json").stat().st_size == 10_000_003, "this one is whole"
+    out = Console(file=io.StringIO(), width=100)
+    show(made, out)
+    assert len(out.file.getvalue()) < 20_000  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ _ROOMY = 96
 _KEPT_HEADS = 6
 _KEPT_EVIDENCE = 3
 _KEPT_STDERR = 8
+_KEPT_DETAIL = 2_000
 _SHOWN_REQUEST = 160
 
 MARKS: dict[Status, tuple[str, str]] = {
@@ -211,9 +212,10 @@ def _show_difference(run: ParityRun, tally: RouteTally, out: Console) -> None:
     if command := words.command(run, tally):
         _say(out, Text(printable(f"    again    {command}")))
     if tally.failure is not None:
-        _say(out, Text(printable(f"  {tally.route} {tally.failure.reason}: {tally.failure.detail}"), style="yellow"))
+        detail = words.cut(tally.failure.detail, _KEPT_DETAIL)
+        _say(out, Text(printable(f"  {tally.route} {tally.failure.reason}: {detail}"), style="yellow"))
         for line in tally.failure.evidence.splitlines()[-_KEPT_STDERR:]:
-            _say(out, Text(printable(f"    | {line.expandtabs()}"), style="dim"))
+            _say(out, Text(printable(f"    | {words.cut(line.expandtabs(), _KEPT_DETAIL)}"), style="dim"))
 
 
 def _show_finding(found: Finding, out: Console) -> None:

@@ -21,7 +21,7 @@ from twinrank.bridge._verify import ParityRun
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MANY_HEADS = 8
-_SHOWN_STDERR = 4_000
+_SHOWN_STDERR = _LONGEST_TEXT = 4_000
 
 
 def render(run: ParityRun) -> str:
@@ -34,7 +34,7 @@ def render(run: ParityRun) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        ulps=words.ulps, thousands=lambda value: f"{value:,}", small=_small, printable=printable, gap=_gap, of=_of
+        ulps=words.ulps, thousands=lambda value: f"{value:,}", small=_small, printable=_shown, gap=_gap, of=_of
     )
     report = to_json(run)
     # What asks for a person comes first; within that, the order of the run.
@@ -140,6 +140,10 @@ def _flat(facts: Mapping[str, Any]) -> dict[str, str]:
 def _stderr(text: str) -> str:
     # Line by line: the lines are the testee's, the characters in them must not be obeyed.
     return "\n".join(printable(line.expandtabs()) for line in text[-_SHOWN_STDERR:].splitlines())
+
+
+def _shown(text: object) -> str:
+    return printable(words.cut(str(text), _LONGEST_TEXT))
 
 
 def _small(value: float | str | None) -> str:

@@ -20,6 +20,7 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _Outcome = Literal["failure", "error", "skipped"]
 _LONGEST = 4_000
+_KEPT_STDERR = 20_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _suite(run: ParityRun, place: int, tally: RouteTally) -> Tree.Element:
         Tree.SubElement(properties, "property", {"name": _clean(name), "value": _clean(value)})
     suite.insert(0, properties)
     if tally.failure is not None and tally.failure.evidence:
-        Tree.SubElement(suite, "system-err").text = _clean(tally.failure.evidence)
+        Tree.SubElement(suite, "system-err").text = _clean(tally.failure.evidence[-_KEPT_STDERR:])
     return suite
 
 
@@ -187,15 +188,13 @@ def _element(run: ParityRun, place: int, route: str, cases: list[_Case], seconds
         shown = {"name": _clean(case.name), "classname": _clean(f"{package}.{route}"), "time": time}
         element = Tree.SubElement(suite, "testcase", shown)
         if case.outcome is not None:
-            told = Tree.SubElement(element, case.outcome, {"message": _clean(printable(_cut(case.message)))})
+            told = Tree.SubElement(
+                element, case.outcome, {"message": _clean(printable(words.cut(case.message, _LONGEST)))}
+            )
             if case.outcome != "skipped":
                 told.set("type", case.kind)
-                told.text = _clean(_cut(case.text or case.message))
+                told.text = _clean(words.cut(case.text or case.message, _LONGEST))
     return suite
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 
 
 def _clean(value: object) -> str:

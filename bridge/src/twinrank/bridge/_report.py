@@ -14,6 +14,9 @@ from twinrank.bridge._verify import ParityRun
 
 REPORT_VERSION = 2
 
+# What another process says has no bound of its own.
+_KEPT_TEXT = 20_000
+
 
 def to_json(run: ParityRun) -> dict[str, Any]:
     """Return the report, valid under report.schema.json; numbers that JSON has no word for are the contract's strings.
@@ -105,7 +108,11 @@ def _route(run: ParityRun, tally: RouteTally) -> dict[str, Any]:
         "command": words.command(run, tally),
         "failure": None
         if failure is None
-        else {"reason": failure.reason, "detail": failure.detail, "stderr": failure.evidence},
+        else {
+            "reason": failure.reason,
+            "detail": words.cut(failure.detail, _KEPT_TEXT),
+            "stderr": failure.evidence[-_KEPT_TEXT:],
+        },
     }
 
 

@@ -209,6 +209,11 @@ def request_text(raw: bytes, limit: int = _SHOWN_REQUEST) -> str:
     return text if len(raw) <= 4 * limit and len(text) <= limit else f"{text[:limit]}… ({len(raw):,} bytes)"
 
 
+def cut(text: str, limit: int) -> str:
+    """Return at most `limit` characters of a text, with its length where some are missing."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
+
+
 def bits_of(found: Difference) -> tuple[str, str] | None:
     """Return both sides' bits as hex digits, where a difference has them."""
     if found.expected_bits is None or found.actual_bits is None:
