@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import stat
 import tempfile
@@ -63,6 +64,10 @@ class _Connection:
         return connection
 
 
+def _not_py4j(record: logging.LogRecord) -> bool:
+    return record.module != "java_gateway"
+
+
 class _Gateway:
     """A gateway's entry point as a transport."""
 
@@ -70,6 +75,8 @@ class _Gateway:
         from py4j.java_gateway import GatewayParameters, JavaGateway
         from py4j.protocol import Py4JAuthenticationError, Py4JError, Py4JJavaError
 
+        # Py4J logs the traceback of what it raises to the root logger; it would stand in the middle of a report.
+        logging.getLogger().addFilter(_not_py4j)
         self._connection = connection
         self._answered = False
         self._refused: type[Exception] = Py4JAuthenticationError
