@@ -298,3 +298,26 @@ def test_the_same_scores_from_other_blocks_are_a_difference(nets: tuple[Path, Pa
         other = Scored(answer.answer, (answer.packed or 0) ^ 1)
         given = Case("file", 1, raw), Scored(answer.answer, answer.packed or 0), other, scorer, scorer
         assert explain(nets[0], None, *given, route="ort") is not None
+
+
+class Nudging(planted.Faulty):
+    """Moves the score of a slate of one as rounding would, and any other score as nothing does."""
+
+    shows_packing = False
+    runs_graphs = False
+
+    def spoil(self, raw: bytes, answer: RouteScores) -> RouteScores:
+        del raw
+        score = answer.outputs["score"]
+        text = np.float32(f"{score[0]:.6g}")
+        moved = score + (text - score[0] if answer.n == 1 else np.float32(0.25))
+        return planted.reordered({**answer.outputs, "score": moved}, answer)
+
+
+def test_a_rounding_that_fits_one_score_by_chance_is_not_claimed(nets: tuple[Path, Path]) -> None:
+    raw = planted.NET_REQUESTS[0]
+    with Nudging(nets[0]) as scorer, route("ort").open(nets[0], RouteOptions()) as baseline:
+        expected, actual = baseline.score_batch([raw])[0], scorer.score_batch([raw])[0]
+        finding = explain(nets[0], None, Case("file", 1, raw), expected, actual, baseline, scorer, route="faulty")
+    assert finding is not None
+    assert [cause.code for cause in finding.causes] == ["unknown"]

@@ -186,6 +186,46 @@ class Unstable(Faulty):
         return reordered({**answer.outputs, SCORE: score}, answer)
 
 
+class OtherBuild(Faulty):
+    """Another build of the runtime, whose LayerNormalization computes otherwise, in graphs that it is given too."""
+
+    release = "onnxruntime 1.29.0"
+    host = ""
+
+    def __init__(self, bundle: Path) -> None:
+        super().__init__(bundle)
+        self._altered = other_graph(bundle.parents[1] / "altered")
+        self._other = route("ort").open(self._altered, RouteOptions())
+
+    def facts(self) -> Facts:
+        told = super().facts()
+        return replace(told, runtime=self.release, host_class=self.host or told.host_class)
+
+    def spoil(self, raw: bytes, answer: RouteScores) -> RouteScores:
+        del answer
+        other = self._other.score(raw)
+        assert isinstance(other, RouteScores)
+        return other
+
+    def run_graph(
+        self, model: Path, settings: SessionSettings, taps: Sequence[str], blocks: Mapping[str, Array]
+    ) -> Mapping[str, Array] | None:
+        del model
+        return super().run_graph(self._altered / "model.onnx", settings, taps, blocks)
+
+
+class OtherRelease(OtherBuild):
+    """The same under another number."""
+
+    release = "onnxruntime 1.27.0"
+
+
+class OtherHost(OtherBuild):
+    """The same on a host of another class."""
+
+    host = "0" * 64
+
+
 class Refusing(Faulty):
     """Refuses what the contract allows: a string beyond ASCII."""
 
@@ -417,7 +457,7 @@ PLANTS: tuple[Plant, ...] = (
     Plant(
         "one flipped weight bit",
         "other_weights",
-        ("one bit of one element of hidden.weight", "hidden.weight[17, 9]"),
+        ("one bit of one element of hidden.weight", "hidden.weight[17, 9]", "with this change alone"),
         "hidden",
         deployed(net, flipped),
         NET_REQUESTS,
@@ -517,6 +557,14 @@ PLANTS: tuple[Plant, ...] = (
         faulty(net, Noisy),
         NET_REQUESTS,
         proven=False,
+    ),
+    *(
+        Plant(name, code, (said, "begins at normal"), "normal", faulty(net, kind), NET_REQUESTS)
+        for name, code, said, kind in (
+            ("another build of the runtime", "other_runtime_library", "another build of onnxruntime", OtherBuild),
+            ("a release that says so", "other_release", "onnxruntime 1.27.0", OtherRelease),
+            ("another host class", "other_host_class", "host class 0000", OtherHost),
+        )
     ),
     Plant(
         "a process that lower-cases strings",

@@ -34,7 +34,12 @@ def vary_session(inquiry: Inquiry) -> None:
     for code, said, settings in _sessions(own):
         if settings == own or not inquiry.reproduces(inquiry.heads_of(inquiry.run_own(settings=settings))):
             continue
-        evidence = [f"under {said} the baseline's own session gives exactly {inquiry.route}'s bits"]
+        if not inquiry.holds_elsewhere(partial(_gives, inquiry, settings)):
+            continue
+        evidence = [
+            f"under {said} the baseline's own session gives exactly {inquiry.route}'s bits, "
+            "for the bundle's goldens too"
+        ]
         evidence.append(f"the bundle says {_options(own, settings)}")
         remedy = "open the session under the options that the manifest states"
         if code == "intra_op_threads":
@@ -45,6 +50,11 @@ def vary_session(inquiry: Inquiry) -> None:
         locate_condition(inquiry, other, f"found in the baseline's own runtime, the other side under {said}")
         return
     inquiry.notes.append("other session options (threads, levels, prepacking, arena) do not give the route's bits")
+
+
+def _gives(inquiry: Inquiry, settings: SessionSettings, raw: bytes, expected: RouteScores, actual: RouteScores) -> bool:
+    del expected
+    return equal_outputs(inquiry.heads_of(inquiry.run_own(settings=settings, blocks=inquiry.packed(raw))), actual)
 
 
 def _under(inquiry: Inquiry, settings: SessionSettings, taps: Sequence[str]) -> Mapping[str, Array]:
@@ -231,15 +241,17 @@ def vary_output(inquiry: Inquiry) -> None:
         return
     expected, actual = both
     for said, change in _roundings():
-        with np.errstate(over="ignore", invalid="ignore"):
-            changed = {name: _through(change, values) for name, values in expected.outputs.items()}
-        for names, what in (((*changed,), "all outputs"), ((SCORE,), "the score")):
-            exact = {name: values.astype(np.float64) for name, values in expected.outputs.items() if name not in names}
-            if equal_rounded({**changed, **exact}, expected.outputs, actual):
+        for names, what in (((*expected.outputs,), "all outputs"), ((SCORE,), "the score")):
+            if not rounds(change, names, expected, actual):
+                continue
+            if inquiry.holds_elsewhere(lambda _raw, *sides, by=change, of=names: rounds(by, of, *sides)):
                 inquiry.add(
                     "output_rounding",
                     f"{inquiry.route} rounds {what}: {said}",
-                    [f"the baseline's values, {said}, are exactly {inquiry.route}'s", _example(expected, actual)],
+                    [
+                        f"the baseline's values, {said}, are exactly {inquiry.route}'s, for the bundle's goldens too",
+                        _example(expected, actual),
+                    ],
                     "print the exact widening to float64 so that reading it gives the same value (contract, section 7)",
                     proven=True,
                 )
@@ -285,6 +297,16 @@ def _bfloat16(value: float) -> float:
 
 def _through(change: Callable[[float], float], values: Array) -> Array:
     return np.array([change(float(value)) for value in values], np.float64)
+
+
+def rounds(change: Callable[[float], float], names: Sequence[str], expected: RouteScores, actual: RouteScores) -> bool:
+    """Return whether the named outputs of the baseline, rounded, and its other outputs as they are, are the route's."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = {
+            name: _through(change, each) if name in names else each.astype(np.float64)
+            for name, each in expected.outputs.items()
+        }
+    return equal_rounded(values, expected.outputs, actual)
 
 
 def equal_rounded(rounded: Mapping[str, Array], declared: Mapping[str, Array], actual: RouteScores) -> bool:
