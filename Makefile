@@ -62,6 +62,11 @@ bench-export: env $(DEMO_RUN)/run.json ## what exports, tables of 1.28 GB, trans
 	$(BIN)/python export/bench/export.py --run $(DEMO_RUN)
 	$(BIN)/python export/bench/slates.py --quick
 
+.PHONY: bench-bridge
+bench-bridge: tools env jar $(DEMO_RUN)/run.json ## rows/s of every route, what a crossing costs, and 10^6 scores verified over four routes (8 minutes)
+	test -d build/models/ml100k/1 || $(BIN)/twinrank export $(DEMO_RUN) --models build/models
+	$(BIN)/python bridge/bench/bridge.py build/models/ml100k/1 --requests $(DEMO_RUN)/requests.jsonl
+
 .PHONY: bench-java
 bench-java: tools env ## what the core costs beside the bare runtime, DJL, the official binding and Python (10 minutes)
 	java-serving/benchmarks/run.sh
