@@ -321,3 +321,10 @@ def test_a_rounding_that_fits_one_score_by_chance_is_not_claimed(nets: tuple[Pat
         finding = explain(nets[0], None, Case("file", 1, raw), expected, actual, baseline, scorer, route="faulty")
     assert finding is not None
     assert [cause.code for cause in finding.causes] == ["unknown"]
+
+
+def test_where_packing_is_the_whole_reason_no_node_is_looked_for(nets: tuple[Path, Path]) -> None:
+    finding = explained(nets[0], nets[0], planted.Lowering)
+    assert finding.causes[0].code == "string_encoding"
+    assert finding.place is None
+    assert finding.notes == ()
