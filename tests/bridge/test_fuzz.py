@@ -176,7 +176,7 @@ def test_the_strategy_makes_requests(raw: bytes) -> None:
 
 def test_the_strategy_reaches_what_scores_and_what_does_not() -> None:
     quiet = settings(max_examples=500, database=None, deadline=None, derandomize=True, phases=[Phase.generate])
-    for wanted in ("scores", "invalid_json", "length_mismatch", "wrong_length"):
+    for wanted in ("scores", "invalid_json", "invalid_request", "wrong_type"):
         raw = find(
             requests(GROUPED, 20), lambda raw, wanted=wanted: decision(raw, GROUPED, 20) == wanted, settings=quiet
         )

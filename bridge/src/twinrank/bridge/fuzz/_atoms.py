@@ -263,6 +263,13 @@ NO_TEXT: tuple[bytes, ...] = (
     *(b'"\n"', b'"\t"', b'"\x00"', b'"\x1f"', b"[1,]", b"[,1]", b"[1 2]", b'{"a"}', b'{"a":}', b'{"a":1,}', b"{a:1}"),
     *(b"{1:1}", b'{"a":1 "b":2}', b'{"a"=1}', b"/*c*/1", b"1//c", b"#", b"[", b"{", b"]", b"}", b"", b"9" * 1001),
     *(b"0." + b"0" * 999, b"1e" + b"0" * 999, b'{"a":1,"a":1}', b'{"a":1,"\\u0061":2}', b'{"":1,"":1}'),
+    # Escapes whose digits are others' letters: of U+0141 the low byte is that of an A, U+FF10 is a wide zero.
+    *(
+        b'"\\u000\\udd44"',
+        '"\\u000\u0141"'.encode(),
+        '"\\u\uff10\uff10\uff14\uff11"'.encode(),
+        '"\\u004\u0661"'.encode(),
+    ),
     # No UTF-8: stray and missing continuation bytes, overlong forms, encoded surrogates, beyond the last plane.
     *(
         b'"\x80"',

@@ -22,6 +22,7 @@ _POOL = _LENGTHS * _EACH
 _SIZES = (0, *(1,) * 8, *(2,) * 8, *(3,) * 5, *(4,) * 3, 5, 6, 7, 8, 9, 12, 16)
 _KINDS = 1024
 _LARGE, _LARGEST = 2, 3
+_LARGEST_SLATE = 8 << 20
 _RESPELLED, _SPOILT, _BROKEN = 90, 360, 455
 
 
@@ -157,6 +158,10 @@ def _rows(plan: Plan, placement: Placement, count: int, stream: Stream) -> list[
     return list(zip(*columns, strict=True))
 
 
+def _extent(row: list[bytes]) -> int:
+    return 3 + sum(len(member) + 1 for member in row)
+
+
 def _large(plan: Plan, seed: Document, at_limit: bool, stream: Stream) -> bytes:
     """Return a slate that grows from the candidates of a small one: repeated in a drawn order, some of them changed."""
     limit = plan.max_candidates
@@ -168,6 +173,10 @@ def _large(plan: Plan, seed: Document, at_limit: bool, stream: Stream) -> bytes:
     grown = [plan.members("candidate", stream) for _ in range(2 + stream.below(30))]
     if isinstance(seed.candidates, list):
         grown += [row for row in seed.candidates if isinstance(row, list)]
+    # A frame of the probe holds 64 MiB: what is very long is not repeated, and vectors of thousands make small slates.
+    shortest = min(grown, key=_extent)
+    size = min(size, max(2, _LARGEST_SLATE // _extent(shortest)))
+    grown = [row for row in grown if _extent(row) * size <= _LARGEST_SLATE] or [shortest]
     places = stream.many_below(len(grown), size).tolist()
     seed.candidates = [grown[place] for place in places]
     for _ in range(min(size, stream.below(8))):

@@ -123,7 +123,7 @@ class Values:
 
     def _text(self, source: Source) -> bytes:
         kind = source.below(8)
-        if kind == 0 and source.below(64) == 0:
+        if kind == 0 and source.below(512) == 0:
             return quoted(LONG_TEXTS[source.below(len(LONG_TEXTS))])
         text = source.text()
         if kind <= 1:
