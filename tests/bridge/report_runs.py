@@ -15,7 +15,7 @@ import numpy as np
 from twinrank.bridge._cases import Case
 from twinrank.bridge._findings import Cause, Finding, Place, Shrunk, TapValue
 from twinrank.bridge._outcomes import InvarianceTally, PairTally, RefusalTally, RunFacts, Split
-from twinrank.bridge._parity import RouteTally
+from twinrank.bridge._parity import Difference, RouteTally
 from twinrank.bridge._scorer import SCORE, Facts, Level, Route, RouteError, RouteFailedError, RouteScores, Scored
 from twinrank.bridge._verify import BundleFacts, ParityRun
 
@@ -234,6 +234,21 @@ def crashed() -> ParityRun:
     return run(about, compared("jpype", about), gone)
 
 
+def variant() -> ParityRun:
+    """A difference that is no distance between two sides' answers: other bits in another slate, from 10 routes on."""
+    about = bundle()
+    tally = compared("probe", about)
+    said = Difference("value", Case("fuzz", 10, b"{}"), "-0.5", "-0.25 (alone)", "click", 3, "bf000000", "be800000")
+    tally.differ(said)
+    tally.invariance = InvarianceTally(3, 50, 1, 2, "alone: fuzz 10, candidate 3, click bf000000 / be800000")
+    told = ("other slates do not give the route's bits",)
+    unknown = Cause("unknown", "none of the known causes gives the route's bits", False, told, "compare by hand")
+    tally.finding = Finding("probe", (unknown,), notes=told)
+    others = [compared(f"r{place}", about, requests=2) for place in range(9)]
+    pairs = tuple(PairTally("probe", f"r{place}", 50, 1, 2, 3, 1) for place in range(9))
+    return run(about, tally, *others, pairs=pairs)
+
+
 def wide() -> ParityRun:
     """Ten routes and sixty heads."""
     about = bundle(60)
@@ -270,6 +285,7 @@ def refusing_baseline() -> ParityRun:
 
 RUNS = {
     "refusing_baseline": refusing_baseline,
+    "variant": variant,
     "equal": equal,
     "explained": explained,
     "split": split,

@@ -106,9 +106,11 @@ def test_the_schema_says_what_every_field_is_and_lets_no_other_pass() -> None:
             assert field.get("description"), f"the schema does not say what {name} is"
 
 
-def test_every_made_run_is_valid() -> None:
-    for make in report_runs.RUNS.values():
-        VALIDATOR.validate(to_json(make()))
+@pytest.mark.parametrize("name", report_runs.RUNS)
+def test_every_made_run_is_valid_and_has_a_page(name: str) -> None:
+    made = report_runs.RUNS[name]()
+    VALIDATOR.validate(to_json(made))
+    assert made.bundle.name in render(made)
 
 
 def test_levels_kinds_and_reasons_are_those_of_the_engine() -> None:

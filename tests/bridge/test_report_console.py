@@ -55,7 +55,26 @@ def test_an_ascii_terminal_loses_nothing(name: str) -> None:
     text = shown(name, 100, "ascii")
     assert text.isascii()
     assert "\\u2713" not in text, "our own signs have words in ASCII"
-    assert ("x probe" in text) == (name in {"explained", "split"})
+    assert ("x probe" in text) == (name in {"explained", "split", "variant"})
+    if name != "explained":
+        assert "\\u" not in text, "nothing of ours is left to be escaped"
+
+
+def test_large_numbers_are_whole_where_there_is_no_room_for_them() -> None:
+    made = report_runs.equal()
+    for tally in made.routes:
+        tally.orders = tally.orders_equal = 1_234_567
+        for head in tally.heads.values():
+            head.rows = 12_345_678
+    stream = io.StringIO()
+    show(made, Console(file=stream, width=64))
+    table = stream.getvalue()[: stream.getvalue().index("\n  ort: ")]
+    assert table.count("12,345,678") == 15
+    assert table.count("all 1,234,567") == 5
+
+
+def test_a_bundle_that_the_baseline_refuses_and_another_serves_says_so_last() -> None:
+    assert shown("refusing_baseline", 100).splitlines()[-1] == "DIFFERS  probe would serve this bundle, ort would not"
 
 
 def test_nothing_foreign_is_obeyed() -> None:
@@ -83,6 +102,13 @@ def test_routes_that_owe_less_than_every_bit_are_no_pair_that_differs() -> None:
     assert "pairwise: 1 pair at level bits, 0 differ; 1 more at a weaker level" in stream.getvalue()
     told = to_json(replace(made, pairs=pairs))["pairs"]
     assert [pair["level"] for pair in told] == ["bits", "reference"]
+
+
+def test_what_follows_from_a_difference_does_not_fill_the_screen() -> None:
+    text = shown("variant", 100)
+    assert text.count("other slates do not give") == 1, "evidence is not told again as a note"
+    assert "and 3 more, in the report" in text
+    assert "(bf000000 / be800000)" in text, "where no distance is known, none is told"
 
 
 class Clock:

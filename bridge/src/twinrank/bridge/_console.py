@@ -29,6 +29,7 @@ _KEPT_HEADS = 6
 _KEPT_EVIDENCE = 3
 _KEPT_STDERR = 8
 _KEPT_DETAIL = 2_000
+_KEPT_PAIRS = 6
 _SHOWN_REQUEST = 160
 
 MARKS: dict[Status, tuple[str, str]] = {
@@ -73,8 +74,9 @@ def _table(run: ParityRun, out: Console) -> Table:
     """Return one line per route and head; closer together where the console is narrow."""
     plain = out.options.ascii_only
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if out.width >= _ROOMY else 0), pad_edge=False)
-    shown.add_column("route", no_wrap=True, overflow="ellipsis")
-    shown.add_column("head", no_wrap=True, overflow="ellipsis")
+    # The sign of what was cut is no ASCII.
+    for name in ("route", "head"):
+        shown.add_column(name, no_wrap=True, overflow="crop" if plain else "ellipsis")
     for name in _NUMBERS:
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("host", no_wrap=True)
@@ -158,9 +160,12 @@ def _checks(run: ParityRun) -> Iterator[Text]:
         rest = len(run.pairs) - len(owed)
         more = f"; {rest} more at a weaker level, in the report" if rest else ""
         yield Text(told + more, style="red" if wrong else "dim")
-        for pair in wrong:
-            told = f"{pair.differing_bits:,} bits in {pair.differing_rows:,} rows, {pair.disagreed:,} other decisions"
+        for pair in wrong[:_KEPT_PAIRS]:
+            decisions = f"{pair.disagreed:,} other {'decision' if pair.disagreed == 1 else 'decisions'}"
+            told = f"{pair.differing_bits:,} bits in {pair.differing_rows:,} rows, {decisions}"
             yield Text(printable(f"    {pair.one} and {pair.other}: {told}"), style="red")
+        if len(wrong) > _KEPT_PAIRS:
+            yield Text(f"    and {len(wrong) - _KEPT_PAIRS} more, in the report", style="red")
 
 
 def _tolerance(tally: RouteTally) -> Text:
@@ -229,7 +234,8 @@ def _show_finding(found: Finding, out: Console) -> None:
         size = f"{len(found.shrunk.raw):,} of {found.shrunk.before:,} bytes"
         lines.append(("request", f"{size}: {words.request_text(found.shrunk.raw, _SHOWN_REQUEST)}"))
     lines.append(("to do", best.remedy))
-    lines += [("note", note) for note in found.notes[:_KEPT_EVIDENCE]]
+    notes = [note for note in found.notes if note not in best.evidence]
+    lines += [("note", note) for note in notes[:_KEPT_EVIDENCE]]
     for label, told in lines:
         _fold(out, f"    {label:<8} ", told, "bold" if label == "cause" else "")
 

@@ -66,7 +66,8 @@ def first_difference(run: ParityRun, tally: RouteTally) -> str:
     where = f"{first.case}" + (f", head {first.head}, candidate {first.candidate}" if first.head is not None else "")
     sides = f"{run.baseline_route} {first.expected}, {tally.route} {first.actual}"
     if first.expected_bits is not None:
-        sides += f" ({first.expected_bits} / {first.actual_bits}, {ulps(first.ulp or 0)} ULP)"
+        apart = "" if first.ulp is None else f", {ulps(first.ulp)} ULP"
+        sides += f" ({first.expected_bits} / {first.actual_bits}{apart})"
     return f"first difference ({first.kind}) in {where}: {sides}"
 
 
