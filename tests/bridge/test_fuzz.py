@@ -57,6 +57,7 @@ def decision(raw: bytes, schema: Schema, most: int) -> str:
 def test_a_request_does_not_depend_on_how_many_are_asked_for() -> None:
     many = [case.raw for case in fuzz_cases(BARE, 20, BLOCK + 900, 5)]
     assert [case.raw for case in fuzz_cases(BARE, 20, 100, 5)] == many[:100]
+    assert len(set(many)) > 0.8 * len(many)
     assert [case.line for case in fuzz_cases(BARE, 20, 3, 5)] == [1, 2, 3]
     assert [case.source for case in fuzz_cases(BARE, 20, 1, 5)] == ["fuzz"]
     assert list(fuzz_cases(BARE, 20, 0, 5)) == []

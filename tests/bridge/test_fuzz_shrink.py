@@ -103,6 +103,13 @@ def test_a_difference_that_comes_and_goes_ends_and_is_not_called_complete() -> N
     assert len(found.raw) < 200
 
 
+def test_a_difference_that_is_gone_at_the_end_is_not_called_complete() -> None:
+    asked = Asked(lambda raw: sharp_s(raw) and asked.calls < 40)
+    found = shrink(slate(5, 3), asked)
+    assert sharp_s(found.raw)
+    assert not found.complete
+
+
 def test_a_difference_that_does_not_show_again_leaves_the_request_as_it_is() -> None:
     raw = slate(3, 1)
     found = shrink(raw, Asked(lambda _: False))
