@@ -36,6 +36,7 @@ EMULATOR = "qemu-x86_64"
 SECONDS = 900
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+log = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def default_bundles(folder: Path) -> list[Path]:
 def rows_of(processor: Processor, bundles: Sequence[Path], folder: Path, table: Table, *, java: bool) -> bool:
     """Add a processor's rows to the table; return whether nothing on it failed."""
     report = folder / processor.name
+    log.print(f"{processor.name}: Python, whole bundles and node by node")
     command = [str(TWINRANK), "certify", *map(str, bundles), "--python", processor.python()]
     command += ["--require", "reference", "--timeout", "300", "--report", str(report)]
     (report / "certificate.json").unlink(missing_ok=True)
@@ -120,6 +122,8 @@ def rows_of(processor: Processor, bundles: Sequence[Path], folder: Path, table: 
         return False
     good = True
     for bundle, told in zip(bundles, target["bundles"], strict=True):
+        if java:
+            log.print(f"{processor.name}: Java and Python on the goldens of {told['name']}/{told['version']}")
         equal, seconds = compare_java(processor, bundle) if java else ("-", 0.0)
         good = good and told["state"] in ("equal", "within") and equal in ("-", "0 bits differ")
         table.add_row(
