@@ -9,10 +9,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import planted
 
+PLANTS = [
+    pytest.param(each, id=each.name, marks=[pytest.mark.ci] if each.tier == "ci" else []) for each in planted.PLANTS
+]
 
-@pytest.mark.parametrize(
-    "plant", [each for each in planted.PLANTS if each.tier == "default"], ids=lambda each: each.name
-)
+
+@pytest.mark.parametrize("plant", PLANTS)
 def test_a_planted_difference_is_found_located_and_named(plant: planted.Plant, tmp_path: Path) -> None:
     result = planted.run(plant, tmp_path)
     assert result.problems == [], result.finding

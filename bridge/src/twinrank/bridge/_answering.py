@@ -310,19 +310,24 @@ def _prefixed(body: bytes, offset: int, what: str) -> tuple[bytes, int]:
 
 def _tensor(name: str, value: Any) -> tuple[dict[str, Any], bytes]:
     """One output as header and bytes; sequences and maps are nested in the header, their tensors in order."""
+    described, data = _described_value(value)
+    return {"name": name, **described}, data
+
+
+def _described_value(value: Any) -> tuple[dict[str, Any], bytes]:
     if isinstance(value, np.ndarray):
+        tensor = {"kind": "tensor", "shape": list(value.shape)}
         if value.dtype.kind in "OSU":
             texts = [str(each).encode() for each in value.reshape(-1)]
-            data = b"".join(_LENGTH.pack(len(text)) + text for text in texts)
-            return {"name": name, "dtype": _STRING, "shape": list(value.shape)}, data
-        return {"name": name, "dtype": value.dtype.name, "shape": list(value.shape)}, _bytes(value)
+            return {**tensor, "dtype": _STRING}, b"".join(_LENGTH.pack(len(text)) + text for text in texts)
+        return {**tensor, "dtype": value.dtype.name}, _bytes(value)
     if value is None:
-        return {"name": name, "optional": None}, b""
+        return {"kind": "optional", "values": []}, b""
     if isinstance(value, dict):
-        inner = [_tensor("keys", np.array(list(value))), _tensor("values", np.array(list(value.values())))]
-        return {"name": name, "map": [told for told, _ in inner]}, b"".join(data for _, data in inner)
-    inner = [_tensor(str(index), each) for index, each in enumerate(value)]
-    return {"name": name, "sequence": [told for told, _ in inner]}, b"".join(data for _, data in inner)
+        keys, values = (_described_value(np.array(list(side))) for side in (value.keys(), value.values()))
+        return {"kind": "map", "keys": keys[0], "values": values[0]}, keys[1] + values[1]
+    inner = [_described_value(each) for each in value]
+    return {"kind": "sequence", "values": [told for told, _ in inner]}, b"".join(data for _, data in inner)
 
 
 def _object(text: bytes) -> dict[str, Any]:
