@@ -182,13 +182,13 @@ def test_it_runs_any_graph_with_taps_and_strings(answering: Answering, tmp_path:
 def test_a_graph_that_the_runtime_refuses_is_an_answer(answering: Answering, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"no graph")
     refused = ask(answering, "open_onnx", model=str(tmp_path / "m.onnx"), taps=["x"]).header
-    assert (refused["family"], refused["code"]) == ("bundle", "session_failed")
+    assert (refused["family"], refused["code"]) == ("graph", "graph_refused")
     missing = ask(answering, "open_onnx", model=str(tmp_path / "none.onnx")).header
-    assert (missing["family"], missing["code"]) == ("bundle", "session_failed")
+    assert (missing["family"], missing["code"]) == ("graph", "file_unreadable")
     assert ask(answering, "run", inputs=[]).header["code"] == "not_loaded"
     ask(answering, "open_onnx", model=str(add_graph(tmp_path / "m.onnx")))
     failed = ask(answering, "run", inputs=[]).header
-    assert (failed["family"], failed["code"]) == ("scoring", "scoring_failed")
+    assert (failed["family"], failed["code"]) == ("graph", "run_failed")
 
 
 @pytest.mark.parametrize(

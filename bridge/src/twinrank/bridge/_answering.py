@@ -229,7 +229,7 @@ class Answering:
         try:
             outputs = self._plain.run(inputs)
         except PlainModelError as error:
-            return _failure("scoring", "scoring_failed", f"the runtime failed: {error}")
+            return _failure("graph", "run_failed", f"the run failed: {error}")
         told, parts = [], []
         for name, value in outputs.items():
             described, data = _tensor(name, value)
@@ -353,8 +353,7 @@ def _settings(told: Any) -> SessionSettings:
 
 
 def _graph_refused(model: str, error: Exception) -> Reply:
-    problem = {"code": "session_failed", "path": model, "detail": str(error)}
-    return _failure("bundle", "session_failed", f"{model}: {error}", problems=[problem])
+    return _failure("graph", "file_unreadable" if isinstance(error, OSError) else "graph_refused", f"{model}: {error}")
 
 
 def _failure(family: str, code: str, message: str, **more: Any) -> Reply:

@@ -11,11 +11,11 @@ import numpy as np
 
 from twinrank.bridge._scorer import Array
 
-__all__ = ["Raw", "decode", "encode"]
+__all__ = ["NUMPY", "Raw", "decode", "encode"]
 
 _LENGTH = struct.Struct("<I")
 
-_DTYPES: Mapping[str, np.dtype[Any]] = {
+NUMPY: Mapping[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
     "float64": np.dtype("<f8"),
     "float16": np.dtype("<f2"),
@@ -31,6 +31,8 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
     "complex64": np.dtype("<c8"),
     "complex128": np.dtype("<c16"),
 }
+"""ONNX's names of the element types that numpy has too."""
+
 _BITS: Mapping[str, int] = {
     "bfloat16": 16,
     "float8e4m3fn": 8,
@@ -77,9 +79,9 @@ def encode(values: Mapping[str, Array | Raw]) -> tuple[list[dict[str, Any]], byt
             label, data = "string", b"".join(_string(text) for text in value.ravel().tolist())
         else:
             label = value.dtype.name
-            if label not in _DTYPES:
-                raise ValueError(f"{name!r} has dtype {label}; {', '.join(_DTYPES)} and strings are allowed")
-            data = np.ascontiguousarray(value).astype(_DTYPES[label], copy=False).tobytes()
+            if label not in NUMPY:
+                raise ValueError(f"{name!r} has dtype {label}; {', '.join(NUMPY)} and strings are allowed")
+            data = np.ascontiguousarray(value).astype(NUMPY[label], copy=False).tobytes()
         described.append({"name": name, "dtype": label, "shape": list(value.shape)})
         pieces.append(data)
     return described, b"".join(pieces)
@@ -148,7 +150,7 @@ class _Reader:
             return np.array([self._text() for _ in range(count)], dtype=object).reshape(shape)
         if label in _BITS:
             return Raw(label, tuple(shape), np.frombuffer(self._take((count * _BITS[label] + 7) // 8), np.uint8))
-        dtype = _DTYPES.get(label)
+        dtype = NUMPY.get(label)
         if dtype is None:
             raise ValueError(f"{label!r} is no element type")
         return np.frombuffer(self._take(count * dtype.itemsize), dtype).reshape(shape)

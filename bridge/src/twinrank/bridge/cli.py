@@ -27,6 +27,10 @@ _COMMANDS = {
     "attest": ("twinrank.export.cli:attest", "Attest what a bundle's goldens give on this host class."),
     "verify": ("twinrank.bridge._command_verify:verify", "Prove that every route gives a bundle's scores, to the bit."),
     "certify": ("twinrank.bridge._command_certify:command", "Say what another ONNX Runtime would change, by operator."),
+    "replay": (
+        "twinrank.bridge._command_replay:replay",
+        "Replay ONNX test folders through Python and Java, and compare bits.",
+    ),
     "rank": ("twinrank.bridge._command_rank:rank", "Rank one request in Python and print the slate."),
     "serve": ("twinrank.bridge._command_serve:serve", "Serve bundles over HTTP with the Java server."),
 }

@@ -7,7 +7,9 @@ it was measured.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -45,22 +47,81 @@ def _start_jvm() -> None:
         )
 
 
+class _Memory:
+    """Memory of this process that Java sees as a direct buffer.
+
+    The JVM holds on to it until it collects its own view, which it may never do; so it is used again as soon as nobody
+    looks at what was read from it.
+    """
+
+    def __init__(self, size: int) -> None:
+        import jpype
+
+        # A type of ctypes makes the views: numpy keeps the object alive that it reads from, and this class asks
+        # whether that is still so.
+        self._view: Any = ctypes.c_char * size
+        self._bytes = bytearray(size)
+        self._lent: weakref.ref[Any] | None = None
+        self.size = size
+        self.java: Any = jpype.nio.convertToDirectBuffer(self._bytes)
+
+    def free(self) -> bool:
+        """Return whether nothing looks at what was lent."""
+        return self._lent is None or self._lent() is None
+
+    def lend(self, length: int) -> memoryview:
+        """Return the first bytes; the memory is not free while an array over them lives."""
+        view = self._view.from_buffer(self._bytes)
+        self._lent = weakref.ref(view)
+        return memoryview(view).cast("B")[:length]
+
+    def take(self, frame: bytes) -> Any:
+        """Lay a frame down and return Java's buffer over exactly it."""
+        self._bytes[: len(frame)] = frame
+        self.java.clear()
+        self.java.limit(len(frame))
+        return self.java
+
+
+class _Answers:
+    """The memory that answers are written to: as much as is looked at, and one more."""
+
+    def __init__(self) -> None:
+        self._all: list[_Memory] = []
+
+    def free(self, least: int) -> _Memory:
+        """Return memory of at least so many bytes that nobody looks at."""
+        for memory in self._all:
+            if memory.size >= least and memory.free():
+                return memory
+        self._all = [memory for memory in self._all if not memory.free()]  # too small for what comes
+        memory = _Memory(_room(least))
+        self._all.append(memory)
+        return memory
+
+
+def _room(least: int) -> int:
+    return 1 << max(16, (least - 1).bit_length())
+
+
 class _InProcess:
-    """A Testee object in this process's JVM as a transport."""
+    """A Testee object in this process's JVM as a transport: frames lie in memory that both sides see."""
 
     def __init__(self) -> None:
         import jpype
 
         _start_jvm()
-        self._bytes: Any = jpype.JArray(jpype.JByte)
         self._throwable: Any = jpype.JException
         self._testee: Any = jpype.JClass(_TESTEE)()
-        self._worker: Worker[bytes] = Worker("twinrank-jpype")
+        self._worker: Worker[memoryview] = Worker("twinrank-jpype")
+        self._request = _Memory(_room(1))
+        self._answers = _Answers()
+        self._usual = 1
 
-    def exchange(self, frame: bytes, timeout: float) -> tuple[dict[str, Any], bytes]:
+    def exchange(self, frame: bytes, timeout: float) -> tuple[dict[str, Any], bytes | memoryview]:
         """Call `Testee.handle`. A call that hangs cannot be stopped inside one process: it is named and left behind."""
         try:
-            answer = self._worker.call(lambda: bytes(self._testee.handle(self._bytes(frame))), timeout)
+            answer = self._worker.call(lambda: self._handle(frame), timeout)
         except DeadlineError:
             raise RouteFailedError(
                 _NAME, "hung", f"no answer within {timeout:g} s; the call stays in this process until it ends"
@@ -69,12 +130,29 @@ class _InProcess:
             raise RouteFailedError(_NAME, "crashed", f"Testee.handle threw {error}", str(error.stacktrace())) from error
         return _frames.decode(answer)
 
+    def _handle(self, frame: bytes) -> memoryview:
+        if len(frame) > self._request.size:
+            self._request = _Memory(_room(len(frame)))
+        request = self._request.take(frame)
+        answer = self._answers.free(self._usual)
+        length = int(self._testee.handle(request, answer.java))
+        if length < 0:  # it does not fit and was kept; a request of no bytes asks for it
+            self._usual = -length
+            answer = self._answers.free(-length)
+            request.limit(0)
+            length = int(self._testee.handle(request, answer.java))
+        return answer.lend(length)
+
     def close(self) -> None:
         """Close the model behind the testee."""
         # What went wrong was reported when it happened; closing never raises.
         with contextlib.suppress(RouteFailedError, DeadlineError, self._throwable):
-            self._worker.call(lambda: self._testee.close(), timeout=10.0)
+            self._worker.call(self._close, timeout=10.0)
         self._worker.close()
+
+    def _close(self) -> memoryview:
+        self._testee.close()
+        return memoryview(b"")
 
 
 def transport() -> Transport:

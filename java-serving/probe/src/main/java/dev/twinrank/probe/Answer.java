@@ -27,17 +27,17 @@ final class Answer {
     for (ByteBuffer part : body) {
       size += part.remaining();
     }
-    refuseOver(header.length, size);
+    refuseOver(header.length, size, Frame.MAX_PART_BYTES);
     this.bodyBytes = (int) size;
   }
 
   /** Refuses what no frame can hold, so that nothing more is computed for it. */
-  static void refuseOver(long headerBytes, long bodyBytes) {
-    if (headerBytes > Frame.MAX_PART_BYTES || bodyBytes > Frame.MAX_PART_BYTES) {
+  static void refuseOver(long headerBytes, long bodyBytes, long limit) {
+    if (headerBytes > limit || bodyBytes > limit) {
       throw new ProtocolException(
           Code.RESPONSE_TOO_LARGE,
           "the answer has a header of %d bytes and a body of %d or more; at most %d each are allowed. Send less at once"
-              .formatted(headerBytes, bodyBytes, Frame.MAX_PART_BYTES));
+              .formatted(headerBytes, bodyBytes, limit));
     }
   }
 

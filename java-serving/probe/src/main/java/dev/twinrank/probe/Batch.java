@@ -45,9 +45,15 @@ final class Batch {
    *     before anything is scored; {@code response_too_large} as soon as the answers exceed a frame
    */
   static Batch score(Model model, ByteBuffer body) {
+    return score(model, body, Frame.MAX_PART_BYTES);
+  }
+
+  /** Scores under another limit of the answer's body, in bytes. */
+  static Batch score(Model model, ByteBuffer body, long limit) {
     Batch batch = new Batch(model);
     for (ByteBuffer request : requests(body)) {
       batch.add(request);
+      Answer.refuseOver(0, batch.bytes, limit);
     }
     return batch;
   }
@@ -93,7 +99,6 @@ final class Batch {
       digests.add(0L);
     }
     bytes += Long.BYTES;
-    Answer.refuseOver(0, bytes);
   }
 
   private static long size(Ranking ranking) {

@@ -45,32 +45,35 @@ final class PlainGraph implements AutoCloseable {
   private final SessionOptions options;
   private final OrtSession session;
   private final GraphTypes types;
+  private final Map<String, String> declaredInputs;
 
-  private PlainGraph(SessionOptions options, OrtSession session, GraphTypes types) {
+  private PlainGraph(
+      SessionOptions options, OrtSession session, GraphTypes declared, List<String> taps) {
     this.options = options;
     this.session = session;
-    this.types = types;
+    this.types = declared.with(session.getInputNames(), taps);
+    this.declaredInputs = declared.inputs();
   }
 
   /**
    * Opens a file.
    *
-   * @param file the model; external data lie beside it
+   * @param file the model
+   * @param folder where its external data lie, if it has any
    * @param taps values of the graph that become outputs, those that are outputs already aside
    * @throws GraphException if it cannot be read or the runtime refuses it
    */
-  static PlainGraph open(Path file, List<String> taps, SessionSettings settings) {
+  static PlainGraph open(Path file, Path folder, List<String> taps, SessionSettings settings) {
     byte[] model = read(file);
     GraphTypes declared = GraphTypes.of(model);
     List<String> more =
         taps.stream().distinct().filter(tap -> !declared.outputs().containsKey(tap)).toList();
-    Path folder = file.toAbsolutePath().getParent();
     try {
       OrtEnvironment environment = Sessions.environment();
       SessionOptions options = Sessions.options(settings, folder);
       try {
         OrtSession session = environment.createSession(tapped(model, more), options);
-        return new PlainGraph(options, session, declared.with(session.getInputNames(), more));
+        return new PlainGraph(options, session, declared, more);
       } catch (OrtException | RuntimeException | Error e) {
         options.close();
         throw e;
@@ -115,6 +118,12 @@ final class PlainGraph implements AutoCloseable {
     return out.toByteArray();
   }
 
+  /** Returns the types of all inputs in the file's order, initialisers among them. */
+  Map<String, String> declaredInputs() {
+    return declaredInputs;
+  }
+
+  /** Returns the types of the inputs that a run needs, and of all outputs. */
   GraphTypes types() {
     return types;
   }

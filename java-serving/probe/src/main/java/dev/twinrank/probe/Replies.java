@@ -38,6 +38,7 @@ final class Replies {
   }
 
   static Answer hello() {
+    Fingerprints.begin(); // runs while the runtime starts
     return reply(
         json -> {
           json.writeNumberField("protocol", Testee.PROTOCOL);
@@ -54,6 +55,9 @@ final class Replies {
           json.writeStringField("os_version", System.getProperty("os.version"));
           json.writeStringField("arch", System.getProperty("os.arch"));
           json.writeNumberField("processors", Runtime.getRuntime().availableProcessors());
+          for (Map.Entry<String, String> fact : Fingerprints.get().entrySet()) {
+            json.writeStringField(fact.getKey(), fact.getValue());
+          }
           json.writeEndObject();
         });
   }

@@ -38,7 +38,7 @@ public final class Testee implements AutoCloseable {
 
   /** What {@code hello} says that this testee can do. */
   static final List<String> OPERATIONS =
-      List.of("hello", "load", "score", "score_batch", "pack", "open_onnx", "run", "bye");
+      List.of("hello", "load", "score", "score_batch", "pack", "open_onnx", "run", "replay", "bye");
 
   private final boolean attached;
   private Model model;
@@ -168,13 +168,19 @@ public final class Testee implements AutoCloseable {
         yield Replies.packed(loaded().parse(request.body()));
       }
       case "open_onnx" -> {
-        header.allow(Set.of("model", "taps", "session"));
+        header.allow(Set.of("model", "taps", "session", "folder"));
         refuseBody(header, request);
         yield openGraph(header);
       }
       case "run" -> {
         header.allow(Set.of("inputs"));
         yield Replies.ran(opened().run(GraphHeaders.inputs(header, request.bodyInPlace())));
+      }
+      case "replay" -> {
+        header.allow(Set.of("data_set"));
+        refuseBody(header, request);
+        Path folder = path("data_set", header.needed("data_set"));
+        yield Replies.ran(opened().run(DataSet.inputs(folder, opened().declaredInputs())));
       }
       case "bye" -> {
         takesNothing(header, request);
@@ -236,6 +242,7 @@ public final class Testee implements AutoCloseable {
   // another.
   private Answer openGraph(RequestHeader header) {
     Path file = path("model", header.needed("model"));
+    Path folder = header.text("folder").map(given -> path("folder", given)).orElse(parent(file));
     List<String> taps = header.list("taps", String.class);
     SessionSettings settings = GraphHeaders.settings(header);
     if (!Runtimes.engine().equals(JniEngineProvider.NAME)) {
@@ -248,8 +255,12 @@ public final class Testee implements AutoCloseable {
       graph.close();
       graph = null;
     }
-    graph = PlainGraph.open(file, taps, settings);
+    graph = PlainGraph.open(file, folder, taps, settings);
     return Replies.opened(graph.types());
+  }
+
+  private static Path parent(Path file) {
+    return file.toAbsolutePath().resolveSibling("");
   }
 
   private PlainGraph opened() {

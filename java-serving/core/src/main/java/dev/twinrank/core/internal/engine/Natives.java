@@ -3,6 +3,7 @@ package dev.twinrank.core.internal.engine;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.JarURLConnection;
+import java.net.MalformedURLException;
 import java.net.URL;
 import java.net.URLConnection;
 import java.nio.ByteBuffer;
@@ -106,6 +107,29 @@ public final class Natives {
     return new Natives(folder, runtime, null);
   }
 
+  /**
+   * Returns where the runtime's library comes from: the file of a folder that was given, or an
+   * entry of the jar. Loads and extracts nothing.
+   *
+   * @throws IllegalStateException if there is none for this platform
+   */
+  public static URL origin() {
+    String given = System.getProperty(GIVEN_PROPERTY, System.getProperty(BINDING_PROPERTY));
+    if (given != null) {
+      try {
+        return Path.of(given)
+            .toAbsolutePath()
+            .resolve(System.mapLibraryName("onnxruntime"))
+            .toUri()
+            .toURL();
+      } catch (MalformedURLException e) {
+        throw new IllegalStateException("the folder " + given + " has no URL", e);
+      }
+    }
+    NativePlatform platform = NativePlatform.current();
+    return resource(platform, platform.libraries().get(0));
+  }
+
   /** Returns the folder that holds the libraries. */
   public Path folder() {
     return folder;
@@ -138,14 +162,7 @@ public final class Natives {
 
   private static void extract(NativePlatform platform, String library, Path folder)
       throws IOException {
-    URL resource = anchor().getResource("/" + platform.resource(library));
-    if (resource == null) {
-      throw new IllegalStateException(
-          "the jar of ONNX Runtime on the class path has no "
-              + platform.resource(library)
-              + ", which this platform needs; depend on com.microsoft.onnxruntime:onnxruntime, and"
-              + " do not strip its natives");
-    }
+    URL resource = resource(platform, library);
     URLConnection connection = resource.openConnection();
     connection.setUseCaches(false); // a cached jar would stay open
     Path file = folder.resolve(library);
@@ -160,6 +177,18 @@ public final class Natives {
       throw new IOException(
           library + " is not what " + resource + " holds: the jar or the disk is damaged");
     }
+  }
+
+  private static URL resource(NativePlatform platform, String library) {
+    URL resource = anchor().getResource("/" + platform.resource(library));
+    if (resource == null) {
+      throw new IllegalStateException(
+          "the jar of ONNX Runtime on the class path has no "
+              + platform.resource(library)
+              + ", which this platform needs; depend on com.microsoft.onnxruntime:onnxruntime, and"
+              + " do not strip its natives");
+    }
+    return resource;
   }
 
   private static long copy(InputStream in, FileChannel out) throws IOException {

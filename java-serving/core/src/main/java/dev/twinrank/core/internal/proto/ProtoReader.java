@@ -116,6 +116,21 @@ public final class ProtoReader {
     return packed.remaining() / width(expected);
   }
 
+  /** Reads one number of a fixed width, or packed ones: a little-endian view of their bytes. */
+  public ByteBuffer fixed(int expected) {
+    if (wire == BYTES) {
+      ByteBuffer packed = bytes();
+      if (packed.remaining() % width(expected) != 0) {
+        throw invalid("has packed numbers in field " + field + " that end within one");
+      }
+      return packed;
+    }
+    expect(expected);
+    int from = in.position();
+    advance(width(expected));
+    return in.slice(from, width(expected)).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
   /** Reads bytes: a little-endian view of them. */
   public ByteBuffer bytes() {
     expect(BYTES);
