@@ -83,6 +83,8 @@ def test_a_tolerance_s_bits_are_not_counted_as_differing() -> None:
         ("heads.1.rows", 0, "unknown", "compared no score"),
         ("errors.agreed", 3, "unknown", "agrees in 3 of 4 refusals"),
         ("invariance.differing_bits", 1, "unknown", "other bits in other slates"),
+        ("invariance.rows", 0, "unknown", "was not asked in other slates"),
+        ("invariance", None, "unknown", "was not asked in other slates"),
         ("route", "somebody else", "unknown", "probe: is not in the report"),
     ],
 )

@@ -154,7 +154,9 @@ def _route(name: str, told: Mapping[str, Any] | None) -> RouteResult:
             doubts.append(f"says equal with {bits} differing bits")
         if errors["agreed"] != errors["compared"]:
             doubts.append(f"agrees in {errors['agreed']} of {errors['compared']} refusals")
-        if invariance is not None and invariance["differing_bits"]:
+        if told["level"] == "bits" and (invariance is None or invariance["rows"] == 0):
+            doubts.append("was not asked in other slates")
+        elif invariance is not None and invariance["differing_bits"]:
             doubts.append("gives a candidate other bits in other slates")
         verdict, why = ("unknown", ", ".join(doubts)) if doubts else ("equal", "")
     again = 0 if invariance is None else invariance["rows"]
@@ -275,6 +277,7 @@ def to_json(results: Sequence[BundleResult], whole: Total, size: str) -> dict[st
                 "scores": result.scores,
                 "comparisons": result.comparisons,
                 "refusals": result.refusals,
+                "invariant": sum(route.invariant for route in result.routes),
                 "seconds": round(result.seconds, 1),
                 "routes": [vars(route) for route in result.routes],
                 "report": f"reports/{result.name}/report.html" if result.digest else None,
