@@ -150,9 +150,6 @@ def request_file(recipe: Recipe, scores: int) -> Path:
     if path.is_file():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    for old in path.parent.glob(f"{recipe.name}-*.jsonl"):
-        if old.name.removesuffix(".jsonl").removeprefix(f"{recipe.name}-").isalnum():
-            old.unlink()
     unfinished = path.with_suffix(".tmp")
     with unfinished.open("wb") as file:
         for raw in recipe.market().requests(_seed(recipe.name), scores):
