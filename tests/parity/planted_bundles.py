@@ -257,3 +257,18 @@ def make_bundle(
         session=settings,
     )
     return write_bundle(models, name, 1, bundle_files(draft))
+
+
+NET_REQUESTS = [net_request(n, seed) for n, seed in ((1, 3), (7, 1), (37, 0))]
+
+
+def net(folder: Path, model: Any = None, name: str = "net", settings: SessionSettings | None = None) -> Path:
+    return make_bundle(folder, name, NET, model or net_model(), NET_REQUESTS, settings=settings)
+
+
+def other_graph(folder: Path) -> Path:
+    """The net with its LayerNormalization over another epsilon."""
+    model = net_model()
+    node = next(each for each in model.graph.node if each.op_type == "LayerNormalization")
+    node.attribute.append(helper.make_attribute("epsilon", 1e-3))
+    return net(folder, model)
