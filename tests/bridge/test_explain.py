@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "export"))
 
 import planted
 import table_bundle
+from planted_routes import reordered
 
 # Beyond ASCII, beyond the basic plane, a NUL, white space, marks of JSON, HTML and URLs, letters with and without case.
 TEXT = ' Straßé &amp; "Ærø"/\U0001f600\0 e\u0301 %C3 ﬁ  x\t'
@@ -311,7 +312,7 @@ class Nudging(planted.Faulty):
         score = answer.outputs["score"]
         text = np.float32(f"{score[0]:.6g}")
         moved = score + (text - score[0] if answer.n == 1 else np.float32(0.25))
-        return planted.reordered({**answer.outputs, "score": moved}, answer)
+        return reordered({**answer.outputs, "score": moved}, answer)
 
 
 def test_a_rounding_that_fits_one_score_by_chance_is_not_claimed(nets: tuple[Path, Path]) -> None:

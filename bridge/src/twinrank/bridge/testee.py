@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     from twinrank.bridge._answering import Answering, Reply
 
-__all__ = ["main"]
+__all__ = ["main", "native_library", "serve"]
 
 _LENGTH = struct.Struct("<I")
 _LOST_SYNC = 2

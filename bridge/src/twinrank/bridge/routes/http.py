@@ -37,7 +37,7 @@ from twinrank.bridge._scorer import (
 from twinrank.export.bundle import BUNDLE_CODES, BundleError, read_manifest
 from twinrank.training.schema import SCORING_CODES
 
-__all__ = ["ROUTE", "serving"]
+__all__ = ["ROUTE", "read_json", "serving"]
 
 _NAME = "http"
 _MAX_BODY = 64 * 1024 * 1024
