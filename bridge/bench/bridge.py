@@ -108,9 +108,8 @@ def million(bundle: Path, requests: Path) -> None:
         began = time.perf_counter()
         run = twinrank.bridge.verify(bundle, routes=ROUTES[1:], requests=path, explain=False)
         spent = time.perf_counter() - began
-    print(
-        f"  {run.verdict}: {run.baseline_rows:,} scores of {run.baseline_route} over {len(run.routes)} routes: {spent:.1f} s"
-    )
+    asked = f"{run.baseline_rows:,} scores of {run.baseline_route} over {len(run.routes)} routes"
+    print(f"  {run.verdict}: {asked}: {spent:.1f} s")
     for tally in run.routes:
         print(f"  {tally.route:<6} {tally.rows:>10,} rows compared, {tally.seconds:.1f} s in the route")
 
