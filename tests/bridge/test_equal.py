@@ -225,3 +225,34 @@ def test_packed_tensors_are_compared_by_name_shape_and_bits() -> None:
     assert first_packed_difference({"context.i64": block}, {"context.i64": block.astype(np.float64)}) is not None
     zero, minus = np.array([0.0], np.float32), np.array([-0.0], np.float32)
     assert first_packed_difference({"b": zero}, {"b": minus}) is not None
+
+
+# ---- generated requests at level reference
+
+
+def test_numbers_of_generated_requests_are_counted_and_not_judged_by_a_tolerance() -> None:
+    made = Case("fuzz", 1, b"{}")
+    # 2.0 against 1.0 is far beyond a = 1e-6, and the orders differ outside every tie.
+    sides = answer(f32(1, 3), (1, 0)), answer(f32(2, 1), (0, 1))
+    reference = tally("reference")
+    reference.add(made, *sides)
+    assert reference.status == "equal"
+    assert (reference.heads["score"].unjudged, reference.heads["score"].beyond) == (2, 0)
+    assert reference.swaps == []
+    # What a person sent is judged, and so is every bit where bits are promised.
+    reference.add(CASE, *sides)
+    assert reference.status == "differs"
+    assert reference.heads["score"].beyond == 2
+    bits = tally("bits")
+    bits.add(made, *sides)
+    assert bits.status == "differs"
+
+
+def test_refusals_and_dropped_candidates_of_generated_requests_are_judged_at_level_reference() -> None:
+    made = Case("fuzz", 1, b"{}")
+    refused = tally("reference")
+    refused.add(made, answer(f32(1), (0,)), Scored(RouteError("invalid_json")))
+    assert refused.status == "differs"
+    dropped = tally("reference")
+    dropped.add(made, answer(f32(1), (0,)), answer(f32(NAN), (), (0,)))
+    assert dropped.status == "differs"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twinrank.bridge import _lockstep, _looks
 from twinrank.bridge import routes as catalogue
-from twinrank.bridge._cases import Source, collect
+from twinrank.bridge._cases import FUZZ, Source, collect
 from twinrank.bridge._errors import UserError
 from twinrank.bridge._goldens import GOLDENS
 from twinrank.bridge._lockstep import Plan
@@ -211,7 +211,7 @@ def fuzzed(bundle: Path, count: int, seed: int) -> Source:
     try:
         read_manifest(bundle)
     except BundleError:
-        return Source("fuzz", 0, lambda: iter(()))
+        return Source(FUZZ, 0, lambda: iter(()))
     from twinrank.bridge.fuzz import bundle_cases
 
-    return Source("fuzz", count, lambda: bundle_cases(bundle, count, seed))
+    return Source(FUZZ, count, lambda: bundle_cases(bundle, count, seed))

@@ -15,6 +15,10 @@ MAX_LINE = 64 * 1024 * 1024
 _FORM = "give a file of raw requests, one JSON object a line"
 
 
+FUZZ = "fuzz"
+"""The source of requests that were made from a schema."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One raw request.

@@ -176,7 +176,9 @@ def _tolerance(tally: RouteTally) -> Text:
     beyond = sum(head.beyond for head in tally.heads.values())
     orders = f"{tally.orders_tied:,} {'order differs' if tally.orders_tied == 1 else 'orders differ'}"
     tied = f"; {orders} inside ties of 2a" if tally.orders_tied else ""
-    told = f"  {tally.route} is held to |Δ| ≤ a ({within}): {beyond} beyond{tied}"
+    far = max((head.unjudged for head in tally.heads.values()), default=0)
+    unjudged = f"; {far:,} rows of generated requests too, which a was not measured on" if far else ""
+    told = f"  {tally.route} is held to |Δ| ≤ a ({within}): {beyond} beyond{unjudged}{tied}"
     return Text(printable(told), style="red" if beyond else "dim")
 
 

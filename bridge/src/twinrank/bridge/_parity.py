@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from twinrank.bridge._cases import Case
+from twinrank.bridge._cases import FUZZ, Case
 from twinrank.bridge._findings import Finding
 from twinrank.bridge._outcomes import InvarianceTally, PairTally, RefusalTally
 from twinrank.bridge._scorer import (
@@ -69,7 +69,8 @@ class Swap:
 class HeadTally:
     """One head's sums. `allowed` is the bundle's tolerance a; None where every bit must be equal.
 
-    At level order, `beyond` counts and decides nothing.
+    At level order, `beyond` counts and decides nothing. `unjudged` counts rows of generated requests that are further
+    apart than `allowed`: a was measured at export on requests as people send them, and says nothing of others.
     """
 
     name: str
@@ -79,6 +80,7 @@ class HeadTally:
     differing_rows: int = 0
     differing_bits: int = 0
     beyond: int = 0
+    unjudged: int = 0
     max_ulp: int = 0
     max_abs: float = 0.0
     histogram: list[int] = field(default_factory=lambda: [0] * len(ULP_EDGES))
@@ -239,7 +241,11 @@ class RouteTally:
         tally.histogram = [have + int(more) for have, more in zip(tally.histogram, counts, strict=True)]
         tally.max_ulp = max(tally.max_ulp, int(found.ulp.max()))
         beyond = found.bits > 0 if tally.allowed is None else ~(found.absolute <= tally.allowed)
-        tally.beyond += int(np.count_nonzero(beyond))
+        judged = self._judges(case)
+        if judged:
+            tally.beyond += int(np.count_nonzero(beyond))
+        else:
+            tally.unjudged += int(np.count_nonzero(beyond))
         numbers = np.arange(len(expected))[rows]
 
         def told(position: int) -> Difference:
@@ -262,7 +268,7 @@ class RouteTally:
             tally.max_abs = float(found.absolute[largest])
             if self.worst is None or tally.max_abs > (self.worst.absolute or 0.0):
                 self.worst = told(largest)
-        if self.level != "order" and beyond.any():
+        if judged and self.level != "order" and beyond.any():
             self.differ(told(int(beyond.argmax())))
         return differing == 0
 
@@ -279,6 +285,8 @@ class RouteTally:
         allowed = self.level != "bits" and within_ties(expected.order, actual.order, score, tie)
         if allowed:
             self.orders_tied += 1
+        elif not self._judges(case):
+            return False
         else:
             rank = next(
                 (at for at, (one, other) in enumerate(zip(expected.order, actual.order, strict=False)) if one != other),
@@ -288,6 +296,10 @@ class RouteTally:
             self.differ(Difference("order", case, left, right))
         self._keep_swaps(case, expected, actual, score, tie)
         return False
+
+    def _judges(self, case: Case) -> bool:
+        """Return whether numbers that are further apart than a are a difference in this request."""
+        return self.level == "bits" or case.source != FUZZ
 
     def _keep_swaps(self, case: Case, expected: RouteScores, actual: RouteScores, score: Array, tie: float) -> None:
         place = {candidate: rank for rank, candidate in enumerate(expected.order)}

@@ -136,6 +136,7 @@ def _head(head: HeadTally) -> dict[str, Any]:
         "differing_rows": head.differing_rows,
         "differing_bits": head.differing_bits,
         "beyond": head.beyond,
+        "unjudged": head.unjudged,
         "max_ulp": head.max_ulp,
         "max_abs": number(head.max_abs),
         "ulp_histogram": list(head.histogram),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from twinrank.bridge._cases import Case
+from twinrank.bridge._cases import FUZZ, Case
 from twinrank.bridge.fuzz._atoms import GOOD_K
 from twinrank.bridge.fuzz._documents import Document, respelled
 from twinrank.bridge.fuzz._flaws import Flaws
@@ -96,7 +96,7 @@ def fuzz_cases(
     key = key_of(schema, max_candidates, seed, entries)
     made = (raw for block in range((count + BLOCK - 1) // BLOCK) for raw in _block(plan, Stream(key, block)))
     for number, raw in enumerate(islice(made, count), start=1):
-        yield Case("fuzz", number, raw)
+        yield Case(FUZZ, number, raw)
 
 
 def _block(plan: Plan, stream: Stream) -> Iterator[bytes]:
