@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from twinrank.bridge._scorer import packed_digest
 from twinrank.export.bundle import BundleError, host_class, open_bundle
 from twinrank.training.schema import ScoringError
 
@@ -33,6 +34,36 @@ FAULTS = {
     "old_protocol": "speaks protocol 0",
 }
 
+BATCH_FAULTS = {
+    "batch_none": "answers batches honestly",
+    "batch_flipped_bit": "flips the last bit of the first value of the first batch",
+    "batch_wrong_pack": "tells another digest of the first request's packed blocks",
+    "batch_swapped": "tells the digests of the packed blocks in reverse",
+    "batch_few_counts": "counts one request too few",
+    "batch_nan_count": "says NaN for the first count",
+    "batch_float_count": "says counts as floats",
+    "batch_negative_count": "says -2 for the first count",
+    "batch_huge_count": "says 2^31 for the first count",
+    "batch_negative_ranked": "says that -1 candidates are ranked",
+    "batch_all_dropped": "drops every candidate that it ranks, too",
+    "batch_short_body": "sends one byte too few",
+    "batch_long_body": "sends one byte too many",
+    "batch_no_body": "sends no body",
+    "batch_error_outside": "names an error of a request that was not sent",
+    "batch_error_twice": "names the first error twice",
+    "batch_error_missing": "leaves the last error out",
+    "batch_errors_reordered": "names the errors in reverse",
+    "batch_error_untyped": "says a number as an error's code",
+    "batch_order_outside": "ranks a candidate that there is not",
+    "batch_refused": "says that it cannot",
+    "batch_deep": "answers with a header of 100,000 nested lists",
+}
+"""A testee with one of these lists score_batch among its operations."""
+
+
+DEEP = "deep"
+"""Stands for lists that json cannot write."""
+
 
 def take(count: int) -> bytes:
     data = sys.stdin.buffer.read(count)
@@ -47,7 +78,7 @@ def receive() -> tuple[dict, bytes]:
 
 
 def send(header: dict, body: bytes = b"") -> None:
-    text = json.dumps(header).encode()
+    text = json.dumps(header).replace(json.dumps(DEEP), "[" * 100_000 + "]" * 100_000).encode()
     sys.stdout.buffer.write(struct.pack("<I", len(text)) + text + struct.pack("<I", len(body)) + body)
     sys.stdout.buffer.flush()
 
@@ -72,6 +103,8 @@ def main(fault: str) -> None:
                     "implementation": "fake/1",
                     "runtime": "onnxruntime 1.29.0",
                 }
+                if fault in BATCH_FAULTS:
+                    facts["ops"] = ["hello", "load", "score", "score_batch", "pack", "bye"]
                 send({"ok": True, **facts, "host_class": host_class(), "facts": {"python": sys.version.split()[0]}})
             case "load":
                 if fault == "refuses":
@@ -98,6 +131,9 @@ def main(fault: str) -> None:
             case "score":
                 scores += 1
                 score(bundle, body, fault, scores)
+            case "score_batch":
+                told, data = spoiled(fault, *batch(bundle, body))
+                send(told, data)
             case "pack":
                 pack(bundle, body, fault)
             case "bye":
@@ -153,6 +189,87 @@ def pack(bundle, body: bytes, fault: str) -> None:
         first.flat[0] = first.flat[0] + 1
     inputs = [{"name": name, "dtype": block.dtype.name, "shape": list(block.shape)} for name, block in blocks.items()]
     send({"ok": True, "n": 0, "inputs": inputs}, b"".join(block.tobytes() for block in blocks.values()))
+
+
+def batch(bundle, body: bytes) -> tuple[dict, bytes]:
+    """The honest answer to a batch."""
+    told: dict = {"ok": True, "n": [], "ranked": [], "dropped": [], "errors": []}
+    columns: list[list[bytes]] = [[] for _ in range(len(bundle.heads) + 1)]
+    orders, drops, digests = b"", b"", b""
+    at = 0
+    while at < len(body):
+        (length,) = struct.unpack_from("<I", body, at)
+        raw = body[at + 4 : at + 4 + length]
+        at += 4 + length
+        try:
+            answer = bundle.score(raw)
+        except ScoringError as error:
+            entry = {name: value for name, value in refusal(error).items() if name in ("code", "feature", "candidate")}
+            told["errors"].append({"request": len(told["n"]), **entry})
+            n, order, dropped, digest = -1, (), (), 0
+        else:
+            n, order, dropped, digest = answer.n, answer.order, answer.dropped, packed_digest(bundle.pack(raw))
+            for column, values in zip(columns, (*answer.heads.values(), answer.score), strict=True):
+                column.append(np.array(values).tobytes())
+        told["n"].append(n)
+        told["ranked"].append(len(order))
+        told["dropped"].append(len(dropped))
+        orders += np.array(order, "<i4").tobytes()
+        drops += np.array(dropped, "<i4").tobytes()
+        digests += struct.pack("<Q", digest)
+    return told, b"".join(b"".join(column) for column in columns) + orders + drops + digests
+
+
+def spoiled(fault: str, told: dict, data: bytes) -> tuple[dict, bytes]:
+    """An honest answer to a batch with the fault planted."""
+    n, ranked, dropped, errors = told["n"], told["ranked"], told["dropped"], told["errors"]
+    indices = 4 * (sum(ranked) + sum(dropped))
+    digests = len(data) - 8 * len(n)
+    match fault:
+        case "batch_flipped_bit":
+            data = bytes([data[0] ^ 1]) + data[1:]
+        case "batch_wrong_pack":
+            first = digests + 8 * next(index for index, size in enumerate(n) if size >= 0)
+            data = data[:first] + bytes([data[first] ^ 1]) + data[first + 1 :]
+        case "batch_swapped":
+            data = data[:digests] + np.frombuffer(data, "<u8", offset=digests)[::-1].tobytes()
+        case "batch_few_counts":
+            told["n"] = n[:-1]
+        case "batch_nan_count":
+            n[0] = float("nan")
+        case "batch_float_count":
+            told["n"] = [float(size) for size in n]
+        case "batch_negative_count":
+            n[0] = -2
+        case "batch_huge_count":
+            n[0] = 2**31
+        case "batch_negative_ranked":
+            ranked[0] = -1
+        case "batch_all_dropped":
+            told["dropped"] = [size + 1 for size in ranked]
+        case "batch_short_body":
+            data = data[:-1]
+        case "batch_long_body":
+            data += b"\0"
+        case "batch_no_body":
+            data = b""
+        case "batch_error_outside" if errors:
+            errors[0]["request"] = len(n)
+        case "batch_error_twice" if errors:
+            errors.insert(0, errors[0])
+        case "batch_error_missing" if errors:
+            errors.pop()
+        case "batch_errors_reordered":
+            errors.reverse()
+        case "batch_error_untyped" if errors:
+            errors[0]["code"] = 7
+        case "batch_order_outside":
+            data = data[: digests - indices] + struct.pack("<i", 10**6) + data[digests - indices + 4 :]
+        case "batch_refused":
+            return {"ok": False, "family": "protocol", "code": "internal_error", "message": "planted"}, b""
+        case "batch_deep":
+            return {"ok": True, "n": DEEP}, b""
+    return told, data
 
 
 if __name__ == "__main__":

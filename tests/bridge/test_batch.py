@@ -65,6 +65,8 @@ def test_no_requests_have_no_answers() -> None:
         {"errors": []},
         {"errors": [{"request": 0, "code": "wrong_type"}]},
         {"errors": [{"request": 1}]},
+        {"errors": [{"request": True, "code": "wrong_type"}]},
+        {"errors": [{"request": 1.0, "code": "wrong_type"}]},
         {"errors": [{"request": 1, "code": "wrong_type", "candidate": "7"}]},
     ],
 )

@@ -111,14 +111,20 @@ def _errors(header: Mapping[str, Any], refused: list[int]) -> dict[int, RouteErr
         raise ValueError(
             f"'errors' must name the requests {refused[:20]} whose n is -1, but it is {str(entries)[:120]}"
         )
-    return {entry["request"]: _error(entry) for entry in entries}
+    return {entry["request"]: error(entry) for entry in entries}
 
 
 def _request(entry: object) -> object:
-    return entry.get("request") if isinstance(entry, dict) else None
+    request = entry.get("request") if isinstance(entry, dict) else None
+    return request if type(request) is int else None
 
 
-def _error(entry: Mapping[str, Any]) -> RouteError:
+def error(entry: Mapping[str, Any]) -> RouteError:
+    """Return a refusal from what a testee says of it.
+
+    Raises:
+        ValueError: if it has no code, or a member has another type than the contract gives it.
+    """
     code, feature, candidate = entry.get("code"), entry.get("feature"), entry.get("candidate")
     if (
         not isinstance(code, str)

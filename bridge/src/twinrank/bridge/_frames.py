@@ -63,7 +63,7 @@ def read(take: Callable[[int], Part]) -> tuple[dict[str, Any], Part]:
     body = take(_part(take, "body"))
     try:
         header = json.loads(str(text, "utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FrameError(
             f"the frame's header is no JSON in UTF-8: {error}; it begins with {bytes(text[:80])!r}"
         ) from error

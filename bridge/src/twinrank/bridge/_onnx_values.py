@@ -136,14 +136,18 @@ class _Reader:
                     raise ValueError(f"an optional has {len(values)} values")
                 return values[0] if values else None
             case "map":
-                keys, values = (self._tensor(each) for each in _objects([described["keys"], described["values"]]))
+                keys, values = (
+                    self._tensor(each) for each in _objects([described.get("keys"), described.get("values")])
+                )
+                if isinstance(keys, Raw) or isinstance(values, Raw) or keys.ndim != 1 or values.ndim != 1:
+                    raise ValueError("a map's keys and values must be tensors of one axis, of types that numpy has")
                 return dict(zip(keys.tolist(), values.tolist() if values.dtype == object else values, strict=True))
             case kind:
                 raise ValueError(f"a value's kind must be tensor, sequence, map or optional, but it is {kind!r}")
 
     def _tensor(self, described: Mapping[str, Any]) -> Any:
         label, shape = str(described.get("dtype")), described.get("shape")
-        if not isinstance(shape, list) or not all(type(axis) is int and axis >= 0 for axis in shape):
+        if not isinstance(shape, list) or not all(type(axis) is int and 0 <= axis < 2**31 for axis in shape):
             raise ValueError(f"a shape must be a list of lengths, but it is {str(shape)[:120]}")
         count = math.prod(shape)
         if label == "string":

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from twinrank.export.bundle import SessionSettings
 
 PROTOCOL = 1
+
+_MOST_ELEMENTS = 2**31
+_Kind = TypeVar("_Kind", dict[str, Any], list[Any])
 
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
@@ -75,7 +78,7 @@ class FrameScorer(ScorerBase):
             hello = self._ask({"op": "hello"})
             if hello.get("protocol") != PROTOCOL:
                 self._break(f"the testee speaks protocol {hello.get('protocol')!r}; this bridge speaks {PROTOCOL}")
-            self._operations = frozenset(str(name) for name in hello.get("ops") or ())
+            self._operations = frozenset(map(str, self._told(hello, "ops", list)))
             load = self._load(bundle)
             self._outputs = self._declared_outputs(load)
             self._facts = Facts(
@@ -84,7 +87,7 @@ class FrameScorer(ScorerBase):
                 host_class=hello.get("host_class"),
                 verification=load.get("verification"),
                 bundle=load.get("bundle"),
-                details={str(name): str(value) for name, value in dict(hello.get("facts") or {}).items()},
+                details={str(name): str(value) for name, value in self._told(hello, "facts", dict).items()},
             )
         except BaseException:
             transport.close()
@@ -183,10 +186,10 @@ class FrameScorer(ScorerBase):
         header, body = answer
         blocks: dict[str, Array] = {}
         offset = 0
-        for entry in header.get("inputs", ()):
-            dtype, shape = _DTYPES.get(entry["dtype"]), tuple(int(axis) for axis in entry["shape"])
-            if dtype is None:
-                self._break(f"block {entry['name']!r} has dtype {entry['dtype']!r}; blocks are {', '.join(_DTYPES)}")
+        for entry in self._told(header, "inputs", list):
+            if not _is_block(entry):
+                self._break(f"a block must be a name, a dtype of {', '.join(_DTYPES)} and a shape, but it is {entry!r}")
+            dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
             count = math.prod(shape)
             if offset + count * dtype.itemsize > len(body):
                 self._break(f"the body of {len(body)} bytes ends inside block {entry['name']!r}")
@@ -233,8 +236,11 @@ class FrameScorer(ScorerBase):
         answer, data = self._exchange(header, raw, self._options.score_timeout)
         if answer.get("ok") is True:
             return answer, data
-        if answer.get("family") == "scoring" and isinstance(answer.get("code"), str):
-            return RouteError(answer["code"], answer.get("feature"), answer.get("candidate"))
+        if answer.get("family") == "scoring":
+            try:
+                return _batch.error(answer)
+            except ValueError as error:
+                self._break(f"a {header['op']} answer is not of the contract: {error}")
         self._break(f"{header['op']} failed outside the scoring family: {answer.get('code')}: {answer.get('message')}")
 
     def _exchange(
@@ -244,6 +250,15 @@ class FrameScorer(ScorerBase):
             return self._transport.exchange(_frames.encode(header, body), timeout)
         except _frames.FrameError as error:
             raise RouteFailedError(self._route, "protocol", str(error)) from error
+
+    def _told(self, answer: Mapping[str, Any], name: str, kind: type[_Kind]) -> _Kind:
+        """Return a member that may be absent, which is as if it were empty."""
+        value = answer.get(name)
+        if value is None:
+            return kind()
+        if not isinstance(value, kind):
+            self._break(f"an answer's {name!r} must be a {kind.__name__}, but it is {str(value)[:120]}")
+        return value
 
     def _declared_outputs(self, load: Mapping[str, Any]) -> dict[str, np.dtype[Any]]:
         try:
@@ -255,7 +270,7 @@ class FrameScorer(ScorerBase):
 
     def _count(self, header: Mapping[str, Any]) -> int:
         n = header.get("n")
-        if not isinstance(n, int) or n < 0:
+        if type(n) is not int or n < 0:
             self._break(f"an answer's n must be an integer from 0, but it is {n!r}")
         return n
 
@@ -267,6 +282,15 @@ class FrameScorer(ScorerBase):
 
     def _break(self, detail: str) -> NoReturn:
         raise RouteFailedError(self._route, "protocol", detail)
+
+
+def _is_block(entry: object) -> bool:
+    """Whether a packed block is described as the contract says."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return False
+    shape = entry.get("shape")
+    axes = isinstance(shape, list) and all(type(axis) is int and 0 <= axis < _MOST_ELEMENTS for axis in shape)
+    return axes and isinstance(entry.get("dtype"), str) and entry["dtype"] in _DTYPES
 
 
 def _problems(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
