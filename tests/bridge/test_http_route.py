@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -258,3 +259,21 @@ def test_a_failure_in_a_batch_leaves_nothing_for_the_next(service: Service, tiny
 def test_host_and_port_are_an_address(service: Service, tiny: Path) -> None:
     with route("http").open(tiny, RouteOptions(against=service.url.removeprefix("http://"))) as scorer:
         assert scorer.facts().details["address"] == service.url
+
+
+def test_no_two_threads_share_connections(service: Service, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A pool closes an idle connection that has something to read; another thread may just have asked over it.
+    threads: dict[int, set[int]] = {}
+    request = httpx.Client.request
+
+    def seen(self: httpx.Client, *given: Any, **named: Any) -> httpx.Response:
+        threads.setdefault(id(self), set()).add(threading.get_ident())
+        return request(self, *given, **named)
+
+    monkeypatch.setattr(httpx.Client, "request", seen)
+    service.reply = lambda _: (200, ranking(entry(0, "0.5"), n=1))
+    with route("http").open(tiny, RouteOptions(against=service.url)) as scorer:
+        scorer.score(b"{}")
+        scorer.score_batch([b"{}"] * 8)
+    assert sorted(map(len, threads.values())) == [1, 1, 1]
+    assert len(set.union(*threads.values())) == 3

@@ -1,13 +1,15 @@
 """The engine: routes side by side in chunks, what fails by itself, what readers refuse, and what it leaves behind."""
 
+import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,17 @@ import numpy as np
 import pytest
 
 import twinrank.bridge
-from twinrank.bridge import Facts, Route, RouteFailedError, RouteOptions, RouteScores, Scored, ScorerBase
+from twinrank.bridge import (
+    Facts,
+    Route,
+    RouteFailedError,
+    RouteOptions,
+    RouteScores,
+    Scored,
+    Scorer,
+    ScorerBase,
+    _process,
+)
 from twinrank.bridge._api import prepare
 from twinrank.bridge._cases import Case, Requests, Source, collect
 from twinrank.bridge._errors import UserError
@@ -389,6 +401,46 @@ def test_a_difference_is_explained_and_shrunk(tiny: Path, fake: Fake, monkeypatc
 
 
 # ---- what is left behind
+
+
+def test_requests_that_break_off_end_the_run_and_every_testee(fake: Fake, tiny: Path) -> None:
+    # The file went away in the middle, and a testee hangs: it is ended, and not opened again to search for the request.
+    opened = []
+
+    def breaks_off() -> Iterator[Case]:
+        yield from list(collect(tiny)) * 12  # more than one chunk
+        raise FileNotFoundError(2, "No such file or directory", "requests.jsonl")
+
+    def opening(path: Path, options: RouteOptions) -> Scorer:
+        opened.append(path)
+        return fake("hang").open(path, options)
+
+    with pytest.raises(FileNotFoundError):
+        ran(tiny, replace(fake("hang"), open=opening), requests=Requests((Source("file", 300, breaks_off),)))
+    assert len(opened) == 1
+    assert not [child for child in _process._LIVING if child.process.poll() is None]
+
+
+def test_a_program_that_reads_nothing_is_closed_while_a_thread_writes_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_process, "_POLITE_SECONDS", 0.2)
+    child = _process.Child([sys.executable, "-c", "import time; time.sleep(600)"], stdin=True, stdout=True)
+    stdin = child.process.stdin
+    assert stdin is not None
+
+    def write() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            stdin.write(b"x" * 10_000_000)
+
+    threading.Thread(target=write, daemon=True).start()
+    # A pipe that is full is not writable any more: from then on the thread holds the stream.
+    while select.select([], [stdin.fileno()], [], 0)[1]:
+        pass
+    closing = threading.Thread(target=child.close, daemon=True)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive()
+    assert child.process.poll() is not None
+
 
 SHARED = Path("/dev/shm")  # noqa: S108 - looked at, never written
 

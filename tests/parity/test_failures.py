@@ -128,7 +128,7 @@ def test_a_wrong_token_opens_nothing(tiny: Path, tmp_path: Path) -> None:
         forged.chmod(0o600)
         with pytest.raises(RouteFailedError) as caught:
             route("py4j").open(tiny, RouteOptions(gateway=forged))
-        assert caught.value.reason == "crashed"
+        assert caught.value.reason == "unavailable"
         assert "0" * 64 not in str(caught.value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from twinrank.bridge._peers import split_command
 from twinrank.bridge._progress import progress_for
 from twinrank.bridge._run_facts import host_facts, without_secrets
 from twinrank.bridge._scorer import CompareLevel, Level, RouteOptions
+from twinrank.bridge._signals import leaving_in_order
 from twinrank.bridge._signature import signature_options, signature_policy
 from twinrank.bridge._text import printable
 from twinrank.bridge._writing import write
@@ -183,9 +183,7 @@ def verify(
         counted += f" ({fuzz:,} made from seed {plan.seed})"
     facts = plan.bundle
     err.print(Text(f"{facts.name}/{facts.version}  {facts.digest[:19] or 'no manifest'}…  {counted}"), soft_wrap=True)
-    # Without this, SIGTERM would end Python at once and leave the Java server that it started.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    with progress_for(err) as progress:
+    with leaving_in_order(), progress_for(err) as progress:
         result = run_parity(plan, progress, invariance=invariance, explain=explain)
     made = RunFacts(
         started=started,

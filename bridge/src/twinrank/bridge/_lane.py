@@ -31,6 +31,12 @@ from twinrank.export.bundle import BundleError
 _GRACE = 15.0
 """Seconds beyond a route's own limit after which the engine itself names it hung."""
 
+_TURN = 0.5
+"""Seconds after which a thread that is to leave is looked at again."""
+
+_LAST_SECONDS = 5.0
+"""How long a thread is waited for whose programs were ended."""
+
 _SEARCH_SECONDS = 120.0
 """How long one request after another is asked, at most, to find the one that ends a testee."""
 
@@ -74,6 +80,9 @@ class Lane:
         self._stack = ExitStack()
         self._asked: deque[tuple[Case, ...]] = deque()
         self._lost = threading.Event()
+        self._over = threading.Event()
+        self._given_up = threading.Event()
+        self._released = threading.Event()
 
     @property
     def alive(self) -> bool:
@@ -148,31 +157,33 @@ class Lane:
 
     def close(self) -> None:
         """Begin to release what the route holds; `await_close` waits for it."""
-        if not self._lost.is_set():
-            self._worker.submit(self._release)
+        self._over.set()
+        self._worker.submit(self._leave)
 
     def await_close(self, timeout: float) -> None:
         """Wait until everything is released, or the time is over; programs of a stuck thread are ended."""
-        # A result that nobody took may stand before the one of `_release`.
         deadline = time.monotonic() + timeout
-        done = self._lost.is_set()
-        while not done:
-            try:
-                done = self._worker.result(max(0.0, deadline - time.monotonic())) is _RELEASED
-            except DeadlineError:
-                break
-            except Exception as error:  # what an unread chunk ended with is not news any more
-                del error
-        if not done or self._lost.is_set():
+        if not self._lost.is_set():
+            while not self._released.wait(_TURN) and time.monotonic() < deadline:
+                if self._given_up.is_set():
+                    # What the thread started just as the run was given up is ended as well.
+                    close_started_by(self._thread)
+        if not self._released.is_set():
             close_started_by(self._thread)
+            # The end of its programs ends the thread's wait, and it removes their folders.
+            self._released.wait(_LAST_SECONDS)
         self._worker.close()
 
     def abandon(self) -> None:
         """End the route's programs at once, whatever its thread waits for: the run is over."""
+        self._over.set()
+        self._given_up.set()
         close_started_by(self._thread)
 
     def _open(self) -> tuple[Scorer, Facts]:
         self._thread = threading.get_ident()
+        if self._over.is_set():
+            raise self._failed("unavailable", "the run is over")
         try:
             scorer = self._stack.enter_context(self.route.open(self._bundle, self._options))
         except BundleError as error:
@@ -183,12 +194,14 @@ class Lane:
     def _answer(self, chunk: tuple[Case, ...]) -> Reply:
         began = time.perf_counter()
         scorer = self.scorer
-        if scorer is None:
+        if scorer is None or self._over.is_set():
             return Reply((), 0.0)
         try:
             answers = scorer.score_batch([case.raw for case in chunk])
         except RouteFailedError as failure:
             self._release()
+            if self._over.is_set():
+                return Reply((), 0.0, failure)
             return self._search(chunk, failure, began)
         if len(answers) != len(chunk):
             detail = f"{len(answers)} answers to {len(chunk)} requests, {named(chunk)}"
@@ -217,18 +230,18 @@ class Lane:
         told = RouteFailedError(failure.route, failure.reason, detail, failure.evidence)
         return Reply(answers, time.perf_counter() - began, told)
 
-    def _release(self) -> object:
+    def _leave(self) -> None:
+        self._release()
+        self._released.set()
+
+    def _release(self) -> None:
         self.scorer = None
         # Closing never raises for a testee that is gone; what else it raises must not hide the result.
         with contextlib.suppress(Exception):
             self._stack.close()
-        return _RELEASED
 
     def _failed(self, reason: Reason, detail: str) -> RouteFailedError:
         return RouteFailedError(self.route.name, reason, detail)
-
-
-_RELEASED = object()
 
 
 def named(chunk: Sequence[Case]) -> str:

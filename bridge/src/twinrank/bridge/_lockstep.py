@@ -6,6 +6,8 @@ Memory holds a few chunks, however many requests there are. A route that fails i
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +33,7 @@ _AHEAD = 2
 """Chunks that a route may be ahead of the comparison: the next one is computed while this one is compared."""
 
 _CLOSE_SECONDS = 20.0
+_GIVEN_UP_SECONDS = 8.0
 _SAMPLED = 48
 """Most requests that are kept for a closer look."""
 
@@ -93,6 +96,7 @@ def compare(plan: Plan, progress: Progress, looks: Sequence[Callable[[Opened], N
         UserError: if every reader that answered refuses the bundle under the same code (its exit code is 1).
     """
     run = _Run(plan, progress)
+    patience = _CLOSE_SECONDS
     try:
         run.open()
         run.ask()
@@ -101,14 +105,19 @@ def compare(plan: Plan, progress: Progress, looks: Sequence[Callable[[Opened], N
         result = run.result()
     except BaseException:
         # Threads cannot be interrupted: the end of the programs that they wait for ends their waits.
-        for lane in run.all:
-            lane.abandon()
+        patience = _GIVEN_UP_SECONDS
+        enders = [threading.Thread(target=lane.abandon, daemon=True) for lane in run.all]
+        for ender in enders:
+            ender.start()
+        for ender in enders:
+            ender.join(patience)
         raise
     finally:
         for lane in run.all:
             lane.close()
+        deadline = time.monotonic() + patience
         for lane in run.all:
-            lane.await_close(_CLOSE_SECONDS)
+            lane.await_close(max(0.0, deadline - time.monotonic()))
     return result
 
 

@@ -27,6 +27,13 @@ def close_started_by(thread: int) -> None:
             child.close()
 
 
+def kill_all() -> None:
+    """Kill every program that this process started and that still runs, and wait for none; safe in a signal handler."""
+    for child in list(_LIVING):
+        with contextlib.suppress(OSError):
+            child.process.kill()
+
+
 class Child:
     """A started program. Its stderr is drained all the time, so that it can neither block nor flood this process."""
 
@@ -106,9 +113,8 @@ class Child:
 
     def close(self) -> None:
         """End the program: close its input, ask, then kill. Idempotent, never raises."""
-        if self.process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()
+        # A stream waits for whoever reads or writes it in another thread, so none is closed in this one.
+        ends = [_closed(self.process.stdin)]
         if self.process.poll() is None:
             if self.process.stdin is None:
                 self.process.terminate()
@@ -118,7 +124,21 @@ class Child:
                 self.process.kill()
                 self.process.wait()
         self._drain.join(timeout=_POLITE_SECONDS)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+        ends += [_closed(stream) for stream in (self.process.stdout, self.process.stderr)]
+        for end in ends:
+            # A program that it started may hold the other end.
+            end.join(timeout=_POLITE_SECONDS)
         _LIVING.discard(self)
+
+
+def _closed(stream: IO[bytes] | None) -> threading.Thread:
+    """Begin to close a stream, and return the thread that does."""
+
+    def close() -> None:
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.close()
+
+    thread = threading.Thread(target=close, daemon=True)
+    thread.start()
+    return thread

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -100,9 +101,8 @@ class _Service(ScorerBase):
 
     def __init__(self, base_url: str, model: str, options: RouteOptions, stack: ExitStack) -> None:
         self._stack = stack
-        # An environment's proxy must not come between: parity is about the service itself.
-        client = httpx.Client(base_url=base_url, timeout=options.score_timeout, trust_env=False)
-        self._client = stack.enter_context(client)
+        self._base_url = base_url
+        self._client = self._connect(stack, options.score_timeout)
         self._timeout = options.score_timeout
         self._options = options
         self._workers: list[Worker[RouteScores | RouteError]] = [
@@ -110,7 +110,8 @@ class _Service(ScorerBase):
         ]
         for worker in self._workers:
             stack.callback(worker.close)
-        detail = self._json(self._send("GET", f"/v1/models/{model}"), f"/v1/models/{model}")
+        self._clients = [self._connect(stack, options.score_timeout) for _ in self._workers]
+        detail = self._json(self._send(self._client, "GET", f"/v1/models/{model}"), f"/v1/models/{model}")
         self._path = f"/v1/models/{model}:rank"
         try:
             heads = {str(head["name"]): np.dtype(head["dtype"]) for head in detail["heads"]}
@@ -126,6 +127,15 @@ class _Service(ScorerBase):
         except (KeyError, TypeError) as error:
             self._break(f"{base_url} does not describe its model as this bridge knows it: {error!r}")
 
+    def _connect(self, stack: ExitStack, timeout: float) -> httpx.Client:
+        """Return a client for one thread alone.
+
+        Threads that share one close each other's connections: a pool looks whether an idle connection has something to
+        read, which means that the service hung up, and meanwhile another thread has asked and its answer has come.
+        """
+        # An environment's proxy must not come between: parity is about the service itself.
+        return stack.enter_context(httpx.Client(base_url=self._base_url, timeout=timeout, trust_env=False))
+
     def facts(self) -> Facts:
         return self._facts
 
@@ -135,7 +145,10 @@ class _Service(ScorerBase):
         return None
 
     def score(self, raw: bytes) -> RouteScores | RouteError:
-        answer = self._send("POST", self._path, raw)
+        return self._score(self._client, raw)
+
+    def _score(self, client: httpx.Client, raw: bytes) -> RouteScores | RouteError:
+        answer = self._send(client, "POST", self._path, raw)
         told = self._json(answer, self._path, any_status=True)
         if answer.status_code != httpx.codes.OK:
             if told.get("code") not in SCORING_CODES:
@@ -150,7 +163,7 @@ class _Service(ScorerBase):
         """Score the requests over a few connections; see `Scorer.score_batch`."""
         limit = self._options.batch_timeout(len(raws))
         for place, raw in enumerate(raws):
-            self._workers[place % _CONNECTIONS].submit(lambda raw=raw: self.score(raw))  # type: ignore[misc]
+            self._workers[place % _CONNECTIONS].submit(partial(self._score, self._clients[place % _CONNECTIONS], raw))
         # Every submitted call has its result taken, so that none is left for the batch after this one.
         answers: list[RouteScores | RouteError] = []
         failed: RouteFailedError | None = None
@@ -183,15 +196,16 @@ class _Service(ScorerBase):
         ranked = len(told["ranking"])
         return RouteScores(n, outputs, tuple(places[:ranked]), tuple(places[ranked:]), known)
 
-    def _send(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
+    def _send(self, client: httpx.Client, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         try:
-            return self._client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+            return client.request(method, path, content=body, headers={"Content-Type": "application/json"})
         except httpx.TimeoutException as error:
             detail = f"{method} {path} took longer than {self._timeout:g} s"
             raise RouteFailedError(_NAME, "hung", detail) from error
         except httpx.HTTPError as error:
-            at = self._client.base_url
-            raise RouteFailedError(_NAME, "crashed", f"{method} {path} at {at} failed: {error!r}") from error
+            raise RouteFailedError(
+                _NAME, "crashed", f"{method} {path} at {self._base_url} failed: {error!r}"
+            ) from error
 
     def _json(self, answer: httpx.Response, path: str, *, any_status: bool = False) -> dict[str, Any]:
         try:

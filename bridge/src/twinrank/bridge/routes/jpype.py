@@ -45,6 +45,9 @@ def _start_jvm() -> None:
             interrupt=False,
             convertStrings=False,
         )
+        # The thread that starts a JVM is its main thread, and the JVM's end waits for it, though Python's end does not.
+        # Detached, it comes back with its next call as every other thread does: as a daemon.
+        jpype.java.lang.Thread.detach()
 
 
 class _Memory:
