@@ -105,8 +105,8 @@ class PlainJava:
 
 
 def data_sets(model: Path) -> list[Path]:
-    """Return a model folder's data sets by number."""
-    return sorted(model.glob("test_data_set_*"), key=lambda path: int(path.name.rpartition("_")[2]))
+    """Return a model folder's data sets by number; what has none comes behind those as short as its name."""
+    return sorted(model.glob("test_data_set_*"), key=lambda path: (len(path.name), path.name))
 
 
 def replay(model: Path, java: PlainJava) -> list[Replayed]:
@@ -129,7 +129,10 @@ def _compared(model: Path, folder: Path, python: Any, java: PlainJava | _Refused
     theirs = java if isinstance(java, _RefusedError) else _outputs(lambda: java.replay(folder))
     outcome, detail = _judge(ours, theirs)
     shown = theirs if isinstance(ours, _RefusedError) else ours
-    expected = None if isinstance(shown, _RefusedError) else _as_stored(python, folder, shown)
+    try:
+        expected = None if isinstance(shown, _RefusedError) else _as_stored(python, folder, shown)
+    except _RefusedError as error:
+        expected, detail = False, "; ".join(filter(None, (detail, _line(error))))
     return Replayed(model, folder.name, outcome, detail, expected)
 
 
@@ -231,7 +234,16 @@ def _run_python(session: Any, folder: Path) -> dict[str, Any]:
 
 
 def _read(path: Path, type_: str) -> Any:
-    """Read one stored value of a type as ONNX Runtime names it."""
+    """Read one stored value of a type as ONNX Runtime names it; refused if it cannot be read."""
+    try:
+        return _value(path, type_)
+    except OSError as error:
+        raise _RefusedError(f"file_unreadable: {error}") from error
+    except Exception as error:  # protobuf's own, of a package without types
+        raise _RefusedError(f"invalid_value: {path.name}: {error}") from error
+
+
+def _value(path: Path, type_: str) -> Any:
     import onnx
     from onnx import numpy_helper
 
