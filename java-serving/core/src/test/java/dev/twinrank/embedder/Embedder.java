@@ -3,8 +3,10 @@ package dev.twinrank.embedder;
 import dev.twinrank.core.Model;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.ModelOptions.Require;
+import java.lang.module.ModuleDescriptor.Exports;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.TreeSet;
 
 /** An application that knows only what the module exports. */
 final class Embedder {
@@ -15,7 +17,7 @@ final class Embedder {
     System.out.println("module " + module.getName());
     System.out.println(
         "exports "
-            + module.getDescriptor().exports().stream().map(Object::toString).sorted().toList());
+            + module.getDescriptor().exports().stream().map(Embedder::shown).sorted().toList());
     System.out.println(
         "internals "
             + (module.isExported("dev.twinrank.core.internal.pack", Embedder.class.getModule())
@@ -26,5 +28,12 @@ final class Embedder {
       byte[] request = args[1].getBytes(StandardCharsets.UTF_8);
       System.out.println("ranked " + model.rank(model.parse(request)).entries().size());
     }
+  }
+
+  /** The targets of an export are a set whose order is another in each process. */
+  private static String shown(Exports exported) {
+    return exported.isQualified()
+        ? exported.source() + " to " + new TreeSet<>(exported.targets())
+        : exported.source();
   }
 }

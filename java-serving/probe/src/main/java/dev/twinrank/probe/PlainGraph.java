@@ -47,6 +47,9 @@ final class PlainGraph implements AutoCloseable {
   private final GraphTypes types;
   private final Map<String, String> declaredInputs;
 
+  // Made when the first string comes out.
+  private StringCheck strings;
+
   private PlainGraph(
       SessionOptions options, OrtSession session, GraphTypes declared, List<String> taps) {
     this.options = options;
@@ -172,7 +175,7 @@ final class PlainGraph implements AutoCloseable {
     return OnnxTensor.createTensor(Sessions.environment(), memory, shape, type);
   }
 
-  private static Value value(String name, OnnxValue value) throws OrtException {
+  private Value value(String name, OnnxValue value) throws OrtException {
     if (value instanceof OnnxTensor tensor) {
       return tensor(name, tensor);
     }
@@ -197,19 +200,27 @@ final class PlainGraph implements AutoCloseable {
             .formatted(name, value.getType()));
   }
 
-  private static Value.Tensor tensor(String name, OnnxTensor tensor) throws OrtException {
+  private Value.Tensor tensor(String name, OnnxTensor tensor) throws OrtException {
     TensorInfo info = tensor.getInfo();
     List<Long> shape = Arrays.stream(info.getShape()).boxed().toList();
     if (info.type == OnnxJavaType.STRING) {
-      List<String> strings = new ArrayList<>();
+      List<String> taken = new ArrayList<>();
       if (Tensors.elements(name, shape) > 0) {
-        flatten(tensor.getValue(), strings);
+        flatten(tensor.getValue(), taken);
+        check(name, tensor, taken);
       }
-      return new Value.Tensor(ElementType.STRING, shape, Tensors.data(strings));
+      return new Value.Tensor(ElementType.STRING, shape, Tensors.data(taken));
     }
     ElementType type = ElementType.of(name, info.onnxType);
     ByteBuffer data = tensor.getByteBuffer();
     return new Value.Tensor(type, shape, data.order(ByteOrder.LITTLE_ENDIAN));
+  }
+
+  private void check(String name, OnnxTensor tensor, List<String> taken) throws OrtException {
+    if (strings == null) {
+      strings = new StringCheck();
+    }
+    strings.check(name, tensor, taken);
   }
 
   private static void flatten(Object value, List<String> strings) {
@@ -257,8 +268,12 @@ final class PlainGraph implements AutoCloseable {
 
   @Override
   public void close() {
-    try (options) {
-      session.close();
+    try (options;
+        session) {
+      if (strings != null) {
+        strings.close();
+        strings = null;
+      }
     } catch (OrtException e) {
       throw new IllegalStateException("ONNX Runtime could not close a session", e);
     }

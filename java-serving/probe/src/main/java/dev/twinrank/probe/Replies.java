@@ -45,7 +45,7 @@ final class Replies {
           json.writeStringField("implementation", "twinrank-java/" + BuildInfo.VERSION);
           json.writeStringField("runtime", Runtimes.runtime());
           json.writeStringField("host_class", Runtimes.hostClass());
-          strings(json, "ops", Testee.OPERATIONS);
+          strings(json, "ops", Testee.operations(Runtimes.engine()));
           json.writeObjectFieldStart("facts");
           json.writeStringField("engine", Runtimes.engine());
           json.writeStringField("java", Runtime.version().toString());

@@ -110,13 +110,18 @@ final class Tensors {
           Code.INVALID_VALUE, "'%s' holds a string that is not UTF-8".formatted(name), e);
     }
     String string = decoded.toString();
-    if (string.chars().anyMatch(c -> c == 0 || Character.isSurrogate((char) c))) {
+    if (isChangedByTheBinding(string)) {
       throw new GraphException(
           Code.UNSUPPORTED_TYPE,
           "'%s' holds a string with NUL or a character beyond U+FFFF, which the Java binding of ONNX Runtime passes on as other bytes"
               .formatted(name));
     }
     return string;
+  }
+
+  /** Returns whether modified UTF-8, which the binding speaks, has other bytes for a string. */
+  static boolean isChangedByTheBinding(String string) {
+    return string.chars().anyMatch(c -> c == 0 || Character.isSurrogate((char) c));
   }
 
   /** Returns strings as a tensor's data. */

@@ -36,9 +36,11 @@ public final class Testee implements AutoCloseable {
   /** The version of the protocol that {@code hello} answers. */
   static final int PROTOCOL = 1;
 
-  /** What {@code hello} says that this testee can do. */
-  static final List<String> OPERATIONS =
+  private static final List<String> OPERATIONS =
       List.of("hello", "load", "score", "score_batch", "pack", "open_onnx", "run", "replay", "bye");
+
+  /** Those that speak of a plain graph, which goes through the official binding. */
+  private static final Set<String> OF_GRAPHS = Set.of("open_onnx", "run", "replay");
 
   private final boolean attached;
   private Model model;
@@ -101,6 +103,13 @@ public final class Testee implements AutoCloseable {
     return answer.size();
   }
 
+  /** Returns what a testee can do whose models this engine runs, as {@code hello} lists it. */
+  static List<String> operations(String engine) {
+    return engine.equals(JniEngineProvider.NAME)
+        ? OPERATIONS
+        : OPERATIONS.stream().filter(op -> !OF_GRAPHS.contains(op)).toList();
+  }
+
   private Answer answer(ByteBuffer frame) {
     kept = null;
     try {
@@ -145,6 +154,12 @@ public final class Testee implements AutoCloseable {
   }
 
   private Answer answer(RequestHeader header, Frame request) {
+    if (OF_GRAPHS.contains(header.op()) && !operations(Runtimes.engine()).contains(header.op())) {
+      throw new ProtocolException(
+          Code.UNKNOWN_OP,
+          "%s runs through the official binding, and this process runs the engine '%s'"
+              .formatted(header.op(), Runtimes.engine()));
+    }
     return switch (header.op()) {
       case "hello" -> {
         takesNothing(header, request);
@@ -245,12 +260,6 @@ public final class Testee implements AutoCloseable {
     Path folder = header.text("folder").map(given -> path("folder", given)).orElse(parent(file));
     List<String> taps = header.list("taps", String.class);
     SessionSettings settings = GraphHeaders.settings(header);
-    if (!Runtimes.engine().equals(JniEngineProvider.NAME)) {
-      throw new ProtocolException(
-          Code.UNKNOWN_OP,
-          "open_onnx runs through the official binding, and this process runs the engine '%s'"
-              .formatted(Runtimes.engine()));
-    }
     if (graph != null) {
       graph.close();
       graph = null;

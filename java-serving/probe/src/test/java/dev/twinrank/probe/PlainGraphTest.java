@@ -147,4 +147,65 @@ class PlainGraphTest {
       assertEquals(2 * Integer.BYTES + 5 + utf8.length, data.remaining());
     }
   }
+
+  // ModelProto{ir_version 10, graph{node{output s; Constant{value: STRING [2] "ok", the given}},
+  // name, output s of strings}, opset 20}: strings that never were Java's.
+  private static byte[] constant(byte[] string) {
+    byte[] tensor = join(hex("0802" + "1008" + "32026f6b"), sub(0x32, string));
+    byte[] attribute = join(hex("0a05" + "76616c7565" + "a00104"), sub(0x2a, tensor));
+    byte[] node = join(hex("120173" + "2208" + "436f6e7374616e74"), sub(0x2a, attribute));
+    byte[] graph = join(sub(0x0a, node), hex("120167" + "62090a017312040a020808"));
+    return join(hex("080a"), sub(0x3a, graph), hex("42021014"));
+  }
+
+  private static byte[] hex(String hex) {
+    return HexFormat.of().parseHex(hex);
+  }
+
+  private static byte[] sub(int tag, byte[] value) {
+    return join(new byte[] {(byte) tag, (byte) value.length}, value);
+  }
+
+  private static byte[] join(byte[]... parts) {
+    ByteBuffer all = ByteBuffer.allocate(1 << 10);
+    for (byte[] part : parts) {
+      all.put(part);
+    }
+    return java.util.Arrays.copyOf(all.array(), all.position());
+  }
+
+  @Test
+  void stringsThatTheBindingChangedOnTheirWayOutAreUnsupported(@TempDir Path folder)
+      throws IOException {
+    Path model = folder.resolve("strings.onnx");
+    for (String whole : List.of("", "plain", "é", "한국", "\uffff")) {
+      byte[] utf8 = whole.getBytes(StandardCharsets.UTF_8);
+      Files.write(model, constant(utf8));
+      Reply opened = open(model, "");
+      assertTrue(opened.ok(), opened.header().toString());
+      Reply ran = client.ask("{\"op\": \"run\", \"inputs\": []}");
+      assertTrue(ran.ok(), ran.header().toString());
+      byte[] body = new byte[ran.body().remaining()];
+      ran.body().get(body);
+      assertArrayEquals(
+          join(hex("02000000" + "6f6b"), new byte[] {(byte) utf8.length, 0, 0, 0}, utf8), body);
+    }
+    for (String changed :
+        List.of(
+            "610062", // a NUL ends it
+            "00",
+            "f09f9880", // beyond U+FFFF
+            "61f09f988062",
+            "eda0bdedb880", // the same as surrogates: no UTF-8, and what modified UTF-8 writes
+            "c080", // NUL as modified UTF-8 writes it
+            "ff", // no UTF-8 at all
+            "c3")) {
+      Files.write(model, constant(hex(changed)));
+      assertTrue(open(model, "").ok());
+      assertEquals(
+          "graph:unsupported_type",
+          client.ask("{\"op\": \"run\", \"inputs\": []}").code(),
+          changed);
+    }
+  }
 }

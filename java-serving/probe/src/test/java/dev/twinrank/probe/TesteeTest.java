@@ -12,11 +12,19 @@ import dev.twinrank.core.ModelOptions.Require;
 import dev.twinrank.probe.Client.Reply;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
+import java.util.TimeZone;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,7 +48,53 @@ class TesteeTest {
     assertEquals("twinrank-java/0.1.0", hello.header().get("implementation").textValue());
     assertEquals("onnxruntime 1.29.0", hello.header().get("runtime").textValue());
     assertTrue(hello.header().get("host_class").textValue().matches("[0-9a-f]{64}"));
-    assertTrue(hello.header().get("facts").isObject());
+    assertEquals(
+        List.of(
+            "hello", "load", "score", "score_batch", "pack", "open_onnx", "run", "replay", "bye"),
+        Tiny.JSON.convertValue(hello.header().get("ops"), new Strings()));
+  }
+
+  @Test
+  void helloTellsWhatMayMakeThisProcessAnswerOtherwise() throws Exception {
+    JsonNode facts = client.ask("{\"op\": \"hello\"}").header().get("facts");
+
+    Path jar =
+        Path.of(
+            ai.onnxruntime.OrtEnvironment.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
+    assertEquals(jar.getFileName().toString(), facts.get("runtime_jar").textValue());
+    assertEquals(
+        hex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(jar))),
+        facts.get("runtime_jar_sha256").textValue());
+    // The library within the jar, as the binding's build lays it there.
+    String library = facts.get("native_library").textValue();
+    assertTrue(library.contains("onnxruntime"), library);
+    try (ZipFile zip = new ZipFile(jar.toFile())) {
+      List<String> digests = new ArrayList<>();
+      for (ZipEntry entry : Collections.list(zip.entries())) {
+        if (entry.getName().endsWith("/" + library)) {
+          byte[] bytes = zip.getInputStream(entry).readAllBytes();
+          digests.add(hex(MessageDigest.getInstance("SHA-256").digest(bytes)));
+        }
+      }
+      assertTrue(digests.contains(facts.get("native_library_sha256").textValue()), library);
+    }
+    assertEquals(Charset.defaultCharset().name(), facts.get("charset").textValue());
+    assertEquals(Locale.getDefault().toLanguageTag(), facts.get("locale").textValue());
+    assertEquals(TimeZone.getDefault().getID(), facts.get("time_zone").textValue());
+    assertEquals(Runtime.version().toString(), facts.get("java").textValue());
+    assertFalse(facts.get("cpu").textValue().isBlank());
+    assertFalse(facts.toString().contains(jar.getParent().toString()), facts.toString());
+  }
+
+  @Test
+  void whatOnlyTheOfficialBindingRunsIsListedForItsEngineAlone() {
+    assertEquals(
+        List.of("hello", "load", "score", "score_batch", "pack", "bye"), Testee.operations("ffm"));
+    assertTrue(Testee.operations("jni").containsAll(List.of("open_onnx", "run", "replay")));
   }
 
   @Test
@@ -287,6 +341,9 @@ class TesteeTest {
     assertNotEquals("${project.version}", BuildInfo.VERSION);
     assertTrue(pom.contains("<version>" + BuildInfo.VERSION + "</version>"), BuildInfo.VERSION);
   }
+
+  private static final class Strings
+      extends com.fasterxml.jackson.core.type.TypeReference<List<String>> {}
 
   private static final class JsonNodes
       extends com.fasterxml.jackson.core.type.TypeReference<List<JsonNode>> {}

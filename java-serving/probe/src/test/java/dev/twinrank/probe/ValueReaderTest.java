@@ -1,6 +1,7 @@
 package dev.twinrank.probe;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,6 +10,7 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -118,10 +120,67 @@ class ValueReaderTest {
     assertTrue(refused > MUTATIONS, refused + " of " + 4 * MUTATIONS);
   }
 
-  // Anything else that it throws fails the test.
+  @Test
+  void everyCutAndEveryDamageOfAHolderIsAValueOrARefusal() {
+    String sequence = "1001" + message("1a", FLOATS) + message("1a", STRINGS);
+    String nested = "1003" + message("2a", sequence) + message("2a", sequence);
+    Map<String, String> holders =
+        Map.of(
+            "sequence(tensor(float32))",
+            sequence,
+            "sequence(sequence(tensor(float32)))",
+            nested,
+            "optional(tensor(float32))",
+            "1001" + message("1a", FLOATS),
+            "optional(sequence(tensor(float32)))",
+            "1003" + message("2a", sequence));
+    Random random = new Random(11);
+    holders.forEach(
+        (type, hex) -> {
+          byte[] whole = HexFormat.of().parseHex(hex);
+          assertFalse(isRefused(whole, type), type);
+          int refused = 0;
+          for (int length = 0; length < whole.length; length++) {
+            refused += isRefused(Arrays.copyOf(whole, length), type) ? 1 : 0;
+          }
+          for (int i = 0; i < MUTATIONS; i++) {
+            byte[] damaged = whole.clone();
+            for (int at = random.nextInt(3); at >= 0; at--) {
+              damaged[random.nextInt(damaged.length)] = (byte) random.nextInt();
+            }
+            refused += isRefused(damaged, type) ? 1 : 0;
+          }
+          assertTrue(refused > MUTATIONS / 4, type + ": " + refused + " of " + MUTATIONS);
+        });
+  }
+
+  @Test
+  void aTypeThatIsNestedDeeperThanAnyTestIsRefused() {
+    int depth = 40;
+    String hex = "";
+    for (int i = 0; i < depth; i++) {
+      hex = "1003" + "2a" + length(hex.length() / 2) + hex;
+    }
+    String bytes = hex;
+    assertThrows(
+        InvalidProto.class,
+        () -> read(bytes, "sequence(".repeat(depth + 1) + "tensor(int8)" + ")".repeat(depth + 1)));
+  }
+
+  private static String length(int bytes) {
+    return bytes < 0x80
+        ? "%02x".formatted(bytes)
+        : "%02x%02x".formatted((bytes & 0x7f) | 0x80, bytes >> 7);
+  }
+
   private static boolean isRefused(byte[] bytes) {
+    return isRefused(bytes, "tensor(float32)");
+  }
+
+  // Anything else that it throws fails the test.
+  private static boolean isRefused(byte[] bytes, String type) {
     try {
-      ValueReader.read(ByteBuffer.wrap(bytes), "tensor(float32)");
+      ValueReader.read(ByteBuffer.wrap(bytes), type);
       return false;
     } catch (InvalidProto | GraphException e) {
       return true;
