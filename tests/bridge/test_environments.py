@@ -144,7 +144,17 @@ def test_a_runtime_that_does_not_start_leaves_nothing(index: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("release", "code"),
-    [("1.19.2", "release_too_old"), ("latest", "bad_release"), ("1.23", "bad_release"), ("1.23.2rc1", "bad_release")],
+    [
+        ("1.19.2", "release_too_old"),
+        ("latest", "bad_release"),
+        ("1.23", "bad_release"),
+        ("1.23.2rc1", "bad_release"),
+        ("1.23.2; rm", "bad_release"),
+        ("../1.23.2", "bad_release"),
+        ("1.23.2\n", "bad_release"),
+        ("01.23.2", "bad_release"),
+        ("\u0661.\u0662\u0663.\u0662", "bad_release"),  # digits, but no index spells a release in them
+    ],
 )
 def test_what_is_no_release_is_refused_before_anything_is_made(tmp_path: Path, release: str, code: str) -> None:
     assert refused(release, tmp_path / "environments").code == code
