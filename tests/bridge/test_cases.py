@@ -1,6 +1,7 @@
 """Where requests come from: a file that was damaged on its way is refused with its line, whatever the damage."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,9 @@ def test_requests_are_read_when_they_are_needed() -> None:
 
 def test_listed_requests_keep_their_sources() -> None:
     assert listed([Case("a", 1, b""), Case("b", 1, b""), Case("a", 2, b"")]).by_source == {"a": 2, "b": 1}
+
+
+def test_a_pipe_is_refused_because_it_could_be_read_once_only(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="no regular file"):
+        collect(tmp_path, requests=tmp_path / "pipe")

@@ -1,6 +1,7 @@
 """The http route against a small service that is written here: what Java's answers mean must not depend on Java."""
 
 import contextlib
+import itertools
 import json
 import threading
 import time
@@ -264,16 +265,32 @@ def test_host_and_port_are_an_address(service: Service, tiny: Path) -> None:
 def test_no_two_threads_share_connections(service: Service, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A pool closes an idle connection that has something to read; another thread may just have asked over it.
     threads: dict[int, set[int]] = {}
-    request = httpx.Client.request
+    request = httpx.Client.stream
 
-    def seen(self: httpx.Client, *given: Any, **named: Any) -> httpx.Response:
+    def seen(self: httpx.Client, *given: Any, **named: Any) -> contextlib.AbstractContextManager[httpx.Response]:
         threads.setdefault(id(self), set()).add(threading.get_ident())
         return request(self, *given, **named)
 
-    monkeypatch.setattr(httpx.Client, "request", seen)
+    monkeypatch.setattr(httpx.Client, "stream", seen)
     service.reply = lambda _: (200, ranking(entry(0, "0.5"), n=1))
     with route("http").open(tiny, RouteOptions(against=service.url)) as scorer:
         scorer.score(b"{}")
         scorer.score_batch([b"{}"] * 8)
     assert sorted(map(len, threads.values())) == [1, 1, 1]
     assert len(set.union(*threads.values())) == 3
+
+
+def test_an_answer_that_drips_is_hung_and_one_too_large_is_a_breach(
+    service: Service, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.reply = lambda _: (200, b" " * 100_000)
+    with route("http").open(tiny, RouteOptions(against=service.url)) as scorer:
+        with monkeypatch.context() as patched:
+            patched.setattr("twinrank.bridge.routes.http._MAX_ANSWER", 99_999)
+            with pytest.raises(RouteFailedError, match="more than 99,999 bytes"):
+                scorer.score(b"{}")
+        clock = itertools.count(0, 1_000)
+        monkeypatch.setattr("twinrank.bridge.routes.http.time.monotonic", lambda: next(clock))
+        with pytest.raises(RouteFailedError, match="took longer") as caught:
+            scorer.score(b"{}")
+        assert caught.value.reason == "hung"

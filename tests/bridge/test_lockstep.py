@@ -26,16 +26,17 @@ from twinrank.bridge import (
     Scored,
     Scorer,
     ScorerBase,
+    _api,
     _process,
 )
 from twinrank.bridge._api import prepare
-from twinrank.bridge._cases import Case, Requests, Source, collect
+from twinrank.bridge._cases import Case, Requests, Source, collect, listed
 from twinrank.bridge._errors import UserError
 from twinrank.bridge._goldens import GOLDENS
 from twinrank.bridge._lockstep import Plan, compare
 from twinrank.bridge._parity import RouteTally
 from twinrank.bridge._verify import ParityRun, Silent, bundle_facts
-from twinrank.bridge.routes import route
+from twinrank.bridge.routes import probe, route
 
 Fake = Callable[[str], Route]
 Parity = Callable[..., ParityRun]
@@ -378,7 +379,6 @@ def test_the_library_prints_nothing_and_leaves_signals_alone(
 
 
 def test_a_difference_is_explained_and_shrunk(tiny: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from twinrank.bridge import _api
 
     monkeypatch.setattr("twinrank.bridge._looks.SHRINK_SECONDS", 2.0)
     plan = Plan(bundle_facts(tiny), collect(tiny), (fake("flipped_bit"),), route("ort"), RouteOptions())
@@ -398,6 +398,63 @@ def test_a_difference_is_explained_and_shrunk(tiny: Path, fake: Fake, monkeypatc
         assert tally.status == "differs"
         assert tally.finding is not None
         assert any("RuntimeError: planted" in cause.said for cause in tally.finding.causes)
+
+
+class _Varying(_Wrapped):
+    """Gives a candidate that is alone another bit."""
+
+    def score_batch(self, raws: Sequence[bytes]) -> Sequence[Scored]:
+        scored = super().score_batch(raws)
+        for one in scored:
+            if isinstance(one.answer, RouteScores) and one.answer.n == 1:
+                one.answer.outputs["watched"].view(np.uint32)[0] ^= 1
+        return scored
+
+
+def varying(name: str) -> Route:
+    base = route("ort")
+    return replace(base, name=name, open=lambda path, options: _Varying(base.open(path, options), lambda _: None))
+
+
+@pytest.mark.parametrize(
+    ("baseline", "said"),
+    [
+        (varying("ort"), "the bundle's own graph, also on ort, gives a candidate other bits in another slate"),
+        (wrapped("ort", lambda _: None), "odd gives a candidate other bits in another slate"),
+    ],
+    ids=["the baseline too", "the route alone"],
+)
+def test_who_depends_on_the_slate_is_told(baseline: Route, said: str, tiny: Path) -> None:
+    with route("ort").open(tiny, RouteOptions()) as scorer:
+        answers = [(case, scorer.score(case.raw)) for case in collect(tiny)]
+    requests = listed([case for case, one in answers if isinstance(one, RouteScores) and one.n > 1])
+    plan = Plan(bundle_facts(tiny), requests, (varying("odd"),), baseline)
+    (tally,) = _api.compare(plan, Silent(), invariance=True, explain=False).routes
+    assert tally.finding is not None
+    assert tally.finding.causes[0].said == said
+    assert tally.status == "differs"
+
+
+@pytest.mark.parametrize(("code", "asked"), [("golden_mismatch", True), ("digest_mismatch", False)])
+def test_a_runtime_that_refuses_is_asked_where_it_departs(
+    code: str, asked: bool, fake: Fake, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(path: Path, options: RouteOptions) -> Scorer:
+        del path, options
+        raise RouteFailedError("probe", "refused", f"load was refused [bundle: {code}]: planted", code=code)
+
+    started = []
+
+    def transport() -> probe.Pipe:
+        started.append(probe.Pipe([sys.executable, str(Path(__file__).parent / "fake_testee.py"), "none"]))
+        return started[-1]
+
+    monkeypatch.setattr(probe, "transport", transport)
+    plan = Plan(bundle_facts(tiny), collect(tiny), (fake("none"), Route("probe", "", "bits", refusing)), route("ort"))
+    tally = _api.compare(plan, Silent()).routes[1]
+    assert tally.finding is not None
+    assert any(code in line for line in tally.finding.causes[0].evidence)
+    assert [pipe._child.process.poll() is not None for pipe in started] == [True] * asked
 
 
 # ---- what is left behind

@@ -155,6 +155,9 @@ def _checked(path: Path) -> int:
     """Return how many requests a file holds, after a look at every line for what a broken copy leaves."""
     count = 0
     last, ended = b"", True
+    if path.exists() and not path.is_file() and not path.is_dir():
+        problem = f"{path} is no regular file, and requests are read twice: to count them, and to ask them"
+        raise UserError("requests_unreadable", problem, "write them into a file first")
     try:
         with path.open("rb") as file:
             while line := file.readline(MAX_LINE + 1):

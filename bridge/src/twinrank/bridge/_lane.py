@@ -34,7 +34,7 @@ _GRACE = 15.0
 _TURN = 0.5
 """Seconds after which a thread that is to leave is looked at again."""
 
-_LAST_SECONDS = 5.0
+_LAST_SECONDS = 3.0
 """How long a thread is waited for whose programs were ended."""
 
 _SEARCH_SECONDS = 120.0

@@ -33,7 +33,7 @@ _AHEAD = 2
 """Chunks that a route may be ahead of the comparison: the next one is computed while this one is compared."""
 
 _CLOSE_SECONDS = 20.0
-_GIVEN_UP_SECONDS = 8.0
+_GIVEN_UP_SECONDS = 6.0
 _SAMPLED = 48
 """Most requests that are kept for a closer look."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,6 +25,8 @@ EXPLAIN_SECONDS = 40.0
 SHRINK_SECONDS = 20.0
 
 _BATCH = 64
+_TRANSPORTS = {"probe": "twinrank.bridge.routes.probe", "jpype": "twinrank.bridge.routes.jpype"}
+_RUNTIME_CODES = ("runtime_mismatch", "host_class_mismatch", "golden_mismatch")
 
 
 def look_for_variance(opened: Opened) -> None:
@@ -44,7 +49,7 @@ def look_for_variance(opened: Opened) -> None:
             tally.fail(failure)
         allowed = any(finding.finding == "batch_variant" for finding in bundle.findings)
         if tally.invariance.differing_rows and not allowed:
-            _tell_variance(tally, tally.invariance)
+            _tell_variance(opened.base, tally, tally.invariance)
 
 
 def _add_slates(lane: Lane, tally: RouteTally, case: Case, parts: Parts, asked: Sequence[Slate]) -> None:
@@ -59,13 +64,14 @@ def _add_slates(lane: Lane, tally: RouteTally, case: Case, parts: Parts, asked: 
         for slate, scored in zip(batch, lane.score([slate.raw for slate in batch]), strict=True):
             if isinstance(scored.answer, RouteScores):
                 # A slate that another request's candidate makes invalid says nothing of these.
-                _add_slate(found, tally, case, slate, scored.answer, whole, expected)
+                _add_slate(found, tally, case, parts, slate, scored.answer, whole, expected)
 
 
 def _add_slate(
     found: InvarianceTally,
     tally: RouteTally,
     case: Case,
+    parts: Parts,
     slate: Slate,
     answer: RouteScores,
     whole: RouteScores,
@@ -92,21 +98,45 @@ def _add_slate(
                 expected_bits=hex_bits(before),
                 actual_bits=hex_bits(after),
             )
+            found.asked = (parts.slate(parts.candidates), slate.raw)
+            found.at = (name, int(place[row]), int(at[row]))
     found.rows += len(at)
     found.differing_rows += int(np.count_nonzero(differing))
 
 
-def _tell_variance(tally: RouteTally, found: InvarianceTally) -> None:
+def _tell_variance(base: Lane, tally: RouteTally, found: InvarianceTally) -> None:
     if tally.slate is not None and tally.first is None:
         tally.differ(tally.slate)
+        too = _varies_too(base, found)
+        said = f"{tally.route} gives a candidate other bits in another slate"
+        evidence = [found.first, f"{found.differing_rows:,} of {found.rows:,} candidates differ"]
+        if too:
+            said = f"the bundle's own graph, also on {base.route.name}, gives a candidate other bits in another slate"
+            evidence.append(f"{base.route.name}, asked the same two slates: {too}")
         cause = Cause(
             "row_dependent_kernel",
-            f"{tally.route} gives a candidate other bits in another slate",
+            said,
             proven=True,
-            evidence=(found.first, f"{found.differing_rows:,} of {found.rows:,} candidates differ"),
+            evidence=tuple(evidence),
             remedy="export again, which looks for such kernels, or allow the finding batch_variant with a reason",
         )
         tally.finding = Finding(tally.route, (cause,))
+
+
+def _varies_too(base: Lane, found: InvarianceTally) -> str:
+    """Return both bits of the first difference on the baseline's side, empty if it shows none or cannot say."""
+    if not base.alive or found.asked is None or found.at is None:
+        return ""
+    name, before, after = found.at
+    try:
+        whole, other = (scored.answer for scored in base.score(found.asked))
+    except RouteFailedError:
+        return ""
+    if not (isinstance(whole, RouteScores) and isinstance(other, RouteScores)):
+        return ""
+    sides = whole.outputs[name][before : before + 1], other.outputs[name][after : after + 1]
+    bits = [canonical_bits(side) for side in sides]
+    return "" if (bits[0] == bits[1]).all() else " / ".join(hex_bits(side[0]) for side in sides)
 
 
 def look_for_reasons(opened: Opened) -> None:
@@ -129,10 +159,10 @@ def look_for_reasons(opened: Opened) -> None:
 
 
 def _explained(opened: Opened, lane: Lane, tally: RouteTally) -> Finding | None:
-    from twinrank.bridge.explain import explain, explain_refusal
+    from twinrank.bridge.explain import explain
 
     if tally.first is None or tally.sides is None:
-        return None if tally.failure is None else explain_refusal(tally.route, tally.failure)
+        return None if tally.failure is None else _refusal(opened, tally.route, tally.failure)
     base, scorer = opened.base.scorer, lane.scorer
     if base is None or scorer is None:
         return None
@@ -150,6 +180,42 @@ def _explained(opened: Opened, lane: Lane, tally: RouteTally) -> Finding | None:
         options=plan.options,
         seconds=EXPLAIN_SECONDS,
     )
+
+
+def _refusal(opened: Opened, route: str, failure: RouteFailedError) -> Finding:
+    """Explain a refusal; where a runtime is to blame and can be asked, also in which node it departs."""
+    from twinrank.bridge.explain import explain_refusal, graph_testee
+
+    case, testee = _scored_case(opened), None
+    if failure.code in _RUNTIME_CODES and case is not None and route in _TRANSPORTS:
+        module = importlib.import_module(_TRANSPORTS[route])
+        with contextlib.suppress(RouteFailedError):
+            testee = graph_testee(route, module.transport(), opened.plan.options)
+    if testee is None:
+        return explain_refusal(route, failure)
+    with testee:
+        return explain_refusal(
+            route,
+            failure,
+            bundle=(opened.plan.deployed or opened.plan.bundle).path,
+            case=case,
+            baseline=opened.base.scorer,
+            testee=testee,
+            seconds=EXPLAIN_SECONDS,
+        )
+
+
+def _scored_case(opened: Opened) -> Case | None:
+    """Return a request that the baseline scores; with no route left, none was asked yet."""
+    if opened.sample:
+        return opened.sample[0]
+    if not opened.base.alive or opened.base.route.name == "goldens":
+        return None
+    few = list(itertools.islice(opened.plan.requests, _BATCH))
+    for case, scored in zip(few, opened.base.score([case.raw for case in few]), strict=True):
+        if isinstance(scored.answer, RouteScores) and scored.answer.n:
+            return case
+    return None
 
 
 def _with_smallest(opened: Opened, lane: Lane, tally: RouteTally, finding: Finding, first: Difference) -> Finding:

@@ -41,6 +41,8 @@ class InvarianceTally:
         differing_rows: how many differ in a bit of any output.
         differing_bits: over all outputs.
         first: the first difference in one line (form, request, candidate, output, both bits); empty where none is.
+        asked: the two requests that show it, whole and in the other slate.
+        at: its output, and its candidate's position in either.
     """
 
     requests: int = 0
@@ -48,6 +50,8 @@ class InvarianceTally:
     differing_rows: int = 0
     differing_bits: int = 0
     first: str = ""
+    asked: tuple[bytes, bytes] | None = None
+    at: tuple[str, int, int] | None = None
 
 
 @dataclass

@@ -14,7 +14,7 @@ from twinrank.bridge._process import Child
 from twinrank.bridge._scorer import Reason, Route, RouteFailedError, RouteOptions, Scorer
 from twinrank.bridge._testee import FrameScorer
 
-__all__ = ["ROUTE", "Pipe", "open_command"]
+__all__ = ["ROUTE", "Pipe", "open_command", "transport"]
 
 _NAME = "probe"
 
@@ -127,12 +127,27 @@ def open_command(
     return FrameScorer(route, pipe, bundle, options)
 
 
-def _open(bundle: Path, options: RouteOptions) -> Scorer:
+def transport() -> Pipe:
+    """Return a probe of its own that was asked nothing yet.
+
+    Raises:
+        RouteFailedError: if Java or the jar is missing, or Java does not start.
+    """
     try:
-        command = find_java().run_jar(find_jar("probe"))
+        return Pipe(_command())
+    except OSError as error:
+        raise RouteFailedError(_NAME, "unavailable", f"the probe cannot be started: {error}") from error
+
+
+def _command() -> list[str]:
+    try:
+        return find_java().run_jar(find_jar("probe"))
     except JavaMissingError as error:
         raise RouteFailedError(_NAME, "unavailable", str(error)) from error
-    return open_command(command, bundle, options)
+
+
+def _open(bundle: Path, options: RouteOptions) -> Scorer:
+    return open_command(_command(), bundle, options)
 
 
 ROUTE = Route(name=_NAME, summary="Java in its own process, over stdin and stdout", level="bits", open=_open)
