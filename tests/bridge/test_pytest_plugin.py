@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from twinrank.bridge import RouteOptions, _pytest_run
+
 pytest_plugins = ["pytester"]
 
 HERE = Path(__file__).parent
@@ -319,3 +321,13 @@ def test_importing_the_plugin_imports_pytest_alone() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "numpy" not in done.stdout
     assert "onnx" not in done.stdout
+
+
+def test_reports_of_bundles_that_share_a_name_do_not_share_a_folder(tmp_path: Path) -> None:
+    one, other, third = (tmp_path / "a" / "tiny" / "1", tmp_path / "b é" / "tiny" / "1", tmp_path / "a" / "tiny" / "2")
+    given = _pytest_run.Settings((one, other, third), (), None, tmp_path, RouteOptions(), 0, 7)
+    names = [_pytest_run.report_name(given, bundle) for bundle in given.bundles]
+    assert len(set(names)) == 3
+    assert names[0].startswith("tiny-1-")
+    assert names[2] == "tiny-2"
+    assert _pytest_run.report_name(given, third, "probe") == "tiny-2-probe"

@@ -91,7 +91,7 @@ class BundleTests(pytest.Collector):
 
     def report(self) -> Path | None:
         """Return the folder of this bundle's report."""
-        return None if self._given.report is None else self._given.report / report_name(self.bundle)
+        return None if self._given.report is None else self._given.report / report_name(self._given, self.bundle)
 
 
 class RouteTest(pytest.Item):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -309,7 +311,7 @@ class Parity:
         given, bundle = settings(self._config), Path(bundle)
         with _readable():
             chosen = self._named(given, bundle, route) if isinstance(route, str) else route
-            folder = None if given.report is None else given.report / report_name(bundle, chosen.name)
+            folder = None if given.report is None else given.report / report_name(given, bundle, chosen.name)
             result = run(given, bundle, [chosen], requests=requests, report=folder)
         note(self._config, result)
         [tally] = result.routes
@@ -327,9 +329,16 @@ class Parity:
         return route
 
 
-def report_name(bundle: Path, *more: str) -> str:
-    """Return the name of a report's folder: `ml100k-1`, or `ml100k-1-probe` for one route alone."""
-    return "-".join((*bundle.resolve().parts[-2:], *more))
+def report_name(given: Settings, bundle: Path, *more: str) -> str:
+    """Return the name of a report's folder: `ml100k-1`, or `ml100k-1-probe` for one route alone.
+
+    Where several of the given bundles have that name and version, the folder's path tells their reports apart.
+    """
+    place = bundle.resolve()
+    label = place.parts[-2:]
+    if any(other.resolve() != place and other.resolve().parts[-2:] == label for other in given.bundles):
+        more = (*more, hashlib.sha256(os.fsencode(place)).hexdigest()[:8])
+    return "-".join((*label, *more))
 
 
 def note(config: pytest.Config, result: ParityRun) -> None:
