@@ -278,7 +278,7 @@ def refusing_baseline() -> ParityRun:
     served = RouteTally(route("probe"), "bits", about.heads, about.allowed)
     served.facts = facts()
     served.fail(RouteFailedError("probe", "unavailable", "nothing to compare it with: the baseline ort refused"))
-    nobody = Facts("ort, which did not open the bundle", "-")
+    nobody = Facts("nobody: the baseline did not open the bundle", "-")
     parted = Split(("probe",), {"ort": "invalid_manifest: manifest.json: line 1 is no JSON"})
     return run(about, served, split=parted, baseline=nobody, baseline_rows=0, baseline_seconds=0.0)
 

@@ -1,5 +1,6 @@
 """Attaching to a gateway that is somebody else's: whatever is wrong with it has a name, and what to do."""
 
+import gc
 import json
 import socket
 import threading
@@ -11,6 +12,9 @@ import pytest
 
 from twinrank.bridge import RouteFailedError, RouteOptions
 from twinrank.bridge.routes import route
+
+# Py4J leaves the socket of a connection that failed to the collector, who must not come in the middle of another test.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 # What Py4J's gateway answers to a token that is not its own, and to one that is.
 REFUSED, TAKEN = b"!x\n", b"!yv\n"
@@ -48,6 +52,12 @@ def gateway(answer: bytes) -> Iterator[int]:
             server.join()
 
 
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def attach(tiny: Path) -> Callable[[Path], RouteFailedError]:
     def run(path: Path) -> RouteFailedError:
@@ -75,8 +85,6 @@ def test_a_gateway_that_is_gone_is_named(attach: Callable[[Path], RouteFailedErr
     assert failure.detail.startswith(f"nothing listens at 127.0.0.1:{port}, where ")
 
 
-# Py4J leaves the socket of such a connection to the collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_gateway_that_hangs_up_has_crashed(
     attach: Callable[[Path], RouteFailedError], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -193,7 +193,7 @@ def test_a_service_that_hangs_is_named(service: Service, tiny: Path) -> None:
 def test_a_service_that_is_not_there_is_named(tiny: Path) -> None:
     with pytest.raises(RouteFailedError, match=r"127\.0\.0\.1:9") as caught:
         route("http").open(tiny, RouteOptions(against="http://127.0.0.1:9"))
-    assert caught.value.reason == "crashed"
+    assert caught.value.reason == "unavailable"
 
 
 def test_a_service_that_describes_itself_otherwise_is_named(service: Service, tiny: Path) -> None:

@@ -167,7 +167,9 @@ def _checked(path: Path) -> int:
     except OSError as error:
         raise UserError("requests_unreadable", f"{path}: {error.strerror}", _FORM) from error
     if count == 0:
-        raise UserError("requests_empty", f"{path} holds no request", "a parity run over nothing proves nothing")
+        raise UserError(
+            "requests_empty", f"{path} holds no request", "give a file with at least one request, one a line"
+        )
     if not ended and not _is_json(last):
         raise UserError(
             "requests_truncated",

@@ -220,7 +220,11 @@ class _Run:
                 "export the bundle again, or copy it anew; `twinrank inspect` says what it is",
                 exit_code=1,
             )
-        if self.plan.deployed is None or self.base.failure is None:
+        # Under `deployed` the baseline reads another folder: only those that read the same one can be at odds.
+        if self.plan.deployed is not None:
+            serves = tuple(name for name in serves if name != self.base.route.name)
+            refused.pop(self.base.route.name, None)
+        if self.plan.deployed is None or (serves and refused):
             self.split = Split(
                 serves, {name: f"{failure.code}: {_one_line(failure.detail)}" for name, failure in refused.items()}
             )
@@ -309,7 +313,7 @@ class _Run:
 
     def result(self) -> ParityRun:
         base = self.base
-        nobody = Facts(implementation=f"{base.route.name}, which did not open the bundle", runtime="-")
+        nobody = Facts(implementation="nobody: the baseline did not open the bundle", runtime="-")
         return ParityRun(
             bundle=self.plan.bundle,
             baseline=base.facts or nobody,

@@ -106,6 +106,7 @@ class _Service(ScorerBase):
         self._base_url = base_url
         self._client = self._connect(stack, options.score_timeout)
         self._timeout = options.score_timeout
+        self._reached = False
         self._options = options
         self._workers: list[Worker[RouteScores | RouteError]] = [
             Worker(f"twinrank-http-{place}") for place in range(_CONNECTIONS)
@@ -211,10 +212,16 @@ class _Service(ScorerBase):
                         self._break(f"{path} answered with more than {_MAX_ANSWER:,} bytes")
                     if time.monotonic() > deadline:
                         raise httpx.ReadTimeout("the answer did not end")
+            self._reached = True
             return httpx.Response(answer.status_code, content=bytes(whole))
         except httpx.TimeoutException as error:
             detail = f"{method} {path} took longer than {self._timeout:g} s"
             raise RouteFailedError(_NAME, "hung", detail) from error
+        except httpx.ConnectError as error:
+            if self._reached:
+                raise RouteFailedError(_NAME, "crashed", f"{self._base_url} takes no connection any more") from error
+            detail = f"{self._base_url} cannot be reached ({error}): give the URL or HOST:PORT of a running service"
+            raise RouteFailedError(_NAME, "unavailable", detail) from error
         except httpx.HTTPError as error:
             raise RouteFailedError(
                 _NAME, "crashed", f"{method} {path} at {self._base_url} failed: {error!r}"

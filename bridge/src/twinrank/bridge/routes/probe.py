@@ -123,7 +123,11 @@ def open_command(
         pipe = Pipe(command, route=route, environ=environ, after=after)
     except OSError as error:
         after()
-        raise RouteFailedError(route, "unavailable", f"{command[0]} cannot be started: {error}") from error
+        raise RouteFailedError(
+            route,
+            "unavailable",
+            f"{command[0]} cannot be started: {error.strerror or error}; give a program by its path, or one on PATH",
+        ) from error
     return FrameScorer(route, pipe, bundle, options)
 
 
@@ -136,7 +140,9 @@ def transport() -> Pipe:
     try:
         return Pipe(_command())
     except OSError as error:
-        raise RouteFailedError(_NAME, "unavailable", f"the probe cannot be started: {error}") from error
+        raise RouteFailedError(
+            _NAME, "unavailable", f"the probe cannot be started: {error.strerror or error}"
+        ) from error
 
 
 def _command() -> list[str]:
