@@ -145,7 +145,7 @@ def test_a_runtime_that_does_not_start_leaves_nothing(index: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("release", "code"),
     [
-        ("1.19.2", "release_too_old"),
+        ("1.18.1", "release_too_old"),
         ("latest", "bad_release"),
         ("1.23", "bad_release"),
         ("1.23.2rc1", "bad_release"),

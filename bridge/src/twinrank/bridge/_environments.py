@@ -30,8 +30,8 @@ from twinrank.bridge._errors import UserError
 
 __all__ = ["OLDEST", "Environment", "default_folder", "make_environment"]
 
-OLDEST = (1, 20)
-"""The oldest release whose wheels import beside the numpy that the base install needs."""
+OLDEST = (1, 19)
+"""The oldest release whose wheels allow the numpy that the base install needs: 1.18.1 asks for numpy below 2."""
 
 _FORMAT = 1
 _NOTE = "twinrank-environment.json"
