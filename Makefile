@@ -53,6 +53,19 @@ reliability: tools ## crashes and leaks at full size: 200 SIGTERMs, 1000 reloads
 stress: tools ## jcstress on the count of users and the swap of versions (a minute)
 	tools/stress.sh quick
 
+.PHONY: reliability-service
+reliability-service: tools env ## the service under load: 1,000 reloads, 200 SIGTERMs, 100 kills, counts, an hour's memory; overload (2 hours)
+	tools/server_reliability.sh full
+	tools/overload.sh full
+
+.PHONY: image
+image: tools jar ## the server's container image (needs Docker)
+	container/build.sh
+
+.PHONY: test-container
+test-container: tools env jar ## the image's tests on a real engine, which is started where none answers (root)
+	container/check.sh
+
 .PHONY: isa-matrix
 isa-matrix: tools env jar ## bundles on emulated processors (AVX2, AVX, SSE4.2), in Python and in Java (needs qemu-user; 10 minutes)
 	tools/isa_matrix.sh
@@ -66,6 +79,22 @@ bench-export: env $(DEMO_RUN)/run.json ## what exports, tables of 1.28 GB, trans
 bench-bridge: tools env jar $(DEMO_RUN)/run.json ## rows/s of every route, what a crossing costs, and 10^6 scores verified over four routes (8 minutes)
 	test -d build/models/ml100k/1 || $(BIN)/twinrank export $(DEMO_RUN) --models build/models
 	$(BIN)/python bridge/bench/bridge.py build/models/ml100k/1 --requests $(DEMO_RUN)/requests.jsonl
+
+.PHONY: bench-server
+bench-server: tools env ## the service against FastAPI and onnxruntime at a fixed rate, throughput at equal p99 (15 minutes)
+	java-serving/server/bench/run.sh
+
+.PHONY: bench-trees
+bench-trees: tools env ## tree kernels beside native LightGBM and XGBoost and the operator, equal bits first (10 minutes)
+	tools/trees_bench.sh
+
+.PHONY: trees-exactness
+trees-exactness: tools env ## five releases each of LightGBM and XGBoost, objectives, missing rules, categories: differing bits
+	tools/trees_exactness.sh full
+
+.PHONY: bench-java-reading
+bench-java-reading: tools env ## what reading a request costs a byte, beside Jackson (3 minutes)
+	java-serving/benchmarks/run.sh reading
 
 .PHONY: bench-java
 bench-java: tools env ## what the core costs beside the bare runtime, DJL, the official binding and Python (10 minutes)

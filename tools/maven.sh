@@ -5,11 +5,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build/log
 log=build/log/maven.log
-# The module ffm is Java 22; a machine that has only JDK 17 builds and tests all the others.
+# The module ffm is Java 22, vector is Java 25; a machine that has only JDK 17 builds and tests all the others.
 if newer=$(tools/newer_jdk.sh 2>&1); then
   set -- "-Dtwinrank.jdk22=$newer" "$@"
 else
   echo "ffm: skipped, $newer"
+fi
+if newest=$(tools/newer_jdk.sh 25 2>&1); then
+  set -- "-Dtwinrank.jdk25=$newest" "$@"
+else
+  echo "vector: skipped, $newest"
 fi
 set +e # the filters find nothing in a quiet run; Maven's own status decides
 mvn -B -ntp -f java-serving/pom.xml "$@" 2>&1 | tee "$log" |

@@ -25,8 +25,22 @@ tools/maven.sh -pl core javadoc:javadoc
 phase "bundles of every kind over every route: 300,000 scores"
 tools/parity.sh ci
 
+phase "the server's image on a real engine, from pytest and from JUnit"
+container/check.sh
+
 phase "Python tests that need a component"
-.venv/bin/pytest -m ci
+.venv/bin/pytest -m ci --ignore=tests/container
+
+phase "the service under load: reloads, kills, counts"
+tools/maven.sh -Pload -pl load test
+tools/server_reliability.sh ci reload kill metrics
+
+phase "the service beside its peers: equal answers, quickly timed"
+java-serving/server/bench/run.sh --quick
+
+phase "trees: what LightGBM and XGBoost say, to the bit; and the kernels, quickly timed"
+tools/trees_exactness.sh quick
+tools/trees_bench.sh --quick
 
 phase "bundles on emulated processors"
 tools/isa_matrix.sh quick

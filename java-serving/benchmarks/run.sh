@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the benchmarks and runs the comparison; what is given goes to bench.py. `micro` runs JMH instead.
+# Builds the benchmarks and runs the comparison; what is given goes to bench.py. `micro` runs JMH instead, `reading` the readers of requests.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 modules=core,benchmarks
@@ -9,6 +9,10 @@ if [ "${1:-}" = micro ]; then
   shift
   exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" -cp 'java-serving/benchmarks/target/classes:java-serving/benchmarks/target/lib/*' \
     org.openjdk.jmh.Main -rf json -rff build/bench/java-micro.json "$@"
+fi
+if [ "${1:-}" = reading ]; then
+  exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" -cp 'java-serving/benchmarks/target/classes:java-serving/benchmarks/target/lib/*' \
+    dev.twinrank.benchmarks.micro.RequestReading
 fi
 models=()
 [ "${1:-}" = --quick ] && models=(heavy light attention)

@@ -20,7 +20,20 @@ from twinrank.export.bundle import BundleError, Problem
 from twinrank.training.run import RunError
 
 SIGNATURES = Path(__file__).resolve().parents[1] / "contract" / "hostile" / "signatures"
-COMMANDS = ("data", "train", "schema", "export", "inspect", "diff", "sign", "attest", "verify", "rank", "serve")
+COMMANDS = (
+    "data",
+    "train",
+    "schema",
+    "export",
+    "inspect",
+    "diff",
+    "sign",
+    "attest",
+    "verify",
+    "rank",
+    "serve",
+    "activate",
+)
 
 
 def call(*arguments: object, stdin: bytes | None = None) -> Result:
@@ -168,7 +181,7 @@ def test_a_user_error_is_two_lines_and_no_traceback(tiny: Path) -> None:
     result = call("verify", tiny, "--route", "grpc")
     assert result.exit_code == 2
     assert result.stderr.splitlines()[0] == "error [unknown_route] no route grpc"
-    assert result.stderr.splitlines()[1].startswith("  to do: choose from ort, http, jpype")
+    assert result.stderr.splitlines()[1].startswith("  to do: choose from ort, catboost, http, jpype")
     assert "Traceback" not in result.output
 
 
@@ -489,7 +502,7 @@ def test_serve_becomes_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("os.execv", lambda _, command: seen.append(command))
     result = call("serve", tmp_path, "--port", 0, "--max-body", 5)
     assert result.exit_code == 0, result.output
-    options = ["--host", "127.0.0.1", "--port", "0", "--require", "bits"]
+    options = ["--require", "bits", "--port", "0"]
     options += ["--signature", "none", "--installation", "always", "--max-body", "5"]
     assert seen == [[str(java_home / "bin" / "java"), "-jar", str(jar), "--models", str(tmp_path), *options]]
 

@@ -139,6 +139,23 @@ def test_a_vocabulary_holds_what_the_graph_looks_up() -> None:
         assert isinstance(string_key(value), int)
 
 
+def test_candidates_come_in_columns_too_and_columns_go_wrong_in_every_way() -> None:
+    taken: Counter[str] = Counter()
+    shape: set[bool] = set()
+    for case in fuzz_cases(tiny_schema(), 20, 4 * BLOCK, 3):
+        if b'"candidates":{"' in case.raw:
+            try:
+                read_request(case.raw, tiny_schema(), max_candidates=20)
+                taken["scores"] += 1
+            except ScoringError as error:
+                taken[error.code] += 1
+                if error.code == "invalid_request" and error.feature is not None:
+                    shape.add(error.candidate is not None)
+    assert taken["scores"] > 800
+    assert shape == {True, False}, "columns that are no arrays, and columns of another length"
+    assert {"invalid_json", "unknown_feature", "missing_feature", "wrong_type"} <= set(taken)
+
+
 def test_slates_reach_the_limit_and_one_more() -> None:
     sizes: set[int] = set()
     for case in fuzz_cases(BARE, 3000, 8 * BLOCK, 1):

@@ -44,6 +44,10 @@ def sharp_s(raw: bytes) -> bool:
     return any(isinstance(tag, str) and "ß" in tag for tags in lists if isinstance(tags, list) for tag in tags[3:])
 
 
+def columnar(raw: bytes) -> bool:
+    return isinstance(json.loads(raw)["candidates"], dict)
+
+
 def slate(n: int, at: int) -> bytes:
     tags = ["x", "yy", "z", "w", "q", "k"]
     sharp = [*tags[:4], "aßc", "k"]
@@ -61,6 +65,39 @@ def test_the_exact_minimum_of_a_planted_difference_is_found() -> None:
     assert (found.raw, found.complete, found.before) == (MINIMUM, True, len(raw))
     assert found.tried == asked.requests
     assert asked.largest > 4
+
+
+def test_columns_are_shortened_together() -> None:
+    schema = Schema((Feature("a", "candidate", "int64"), *(Feature(name, "candidate", "string") for name in "bc")))
+
+    def differs(raw: bytes) -> bool:
+        try:
+            request = read_request(raw, schema, max_candidates=99)
+        except ScoringError:
+            return False
+        return columnar(raw) and any("ß" in (text or "") for text in request.values("b"))
+
+    columns = {"a": [*range(20)], "b": ["x"] * 13 + ["aß"] + ["y"] * 6, "c": ["z"] * 20}
+    raw = json.dumps({"context": {}, "candidates": columns, "k": 4}).encode()
+    found = shrink(raw, Asked(differs), schema)
+    assert found.complete
+    assert json.loads(found.raw) == {"context": {}, "candidates": {"a": [0], "b": ["ß"], "c": [""]}}
+
+
+def test_a_group_in_columns_is_shortened_together() -> None:
+    pair = (Feature(name, "candidate", "int64", ListSpec(9, "first"), group="pair") for name in "gh")
+    schema = Schema(tuple(pair))
+
+    def differs(raw: bytes) -> bool:
+        try:
+            request = read_request(raw, schema, max_candidates=9)
+        except ScoringError:
+            return False
+        return columnar(raw) and any(7 in (each or ()) for each in request.values("h"))
+
+    columns = {"g": [[1], [2, 3, 4]], "h": [[5], [6, 7, 8]]}
+    found = shrink(json.dumps({"context": {}, "candidates": columns}).encode(), Asked(differs), schema)
+    assert json.loads(found.raw) == {"context": {}, "candidates": {"g": [[0]], "h": [[7]]}}
 
 
 def test_a_slate_of_ten_thousand_takes_a_bounded_number_of_questions() -> None:

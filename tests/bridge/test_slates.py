@@ -27,9 +27,16 @@ def test_a_request_is_taken_apart_without_rewriting_a_value() -> None:
     assert apart(b'{"candidates":[]}').candidates == ()
 
 
-@pytest.mark.parametrize("raw", [b"[]", b'{"candidates":{}}', b'{"candidates":[1 2]}', b"{1:2}", b'{"a":1'])
+def test_columns_are_taken_apart_into_candidates() -> None:
+    parts = apart(b'{"candidates":{"a" : [-0, 1E+2 ],"b\\u00e9":[ ["]}"],null]},"context":{}}')
+    assert parts.candidates == ('{"a":-0,"b\\u00e9":["]}"]}', '{"a":1E+2,"b\\u00e9":null}')
+    assert apart(b'{"candidates":{}}').candidates == ()
+    assert apart(b'{"candidates":{"a":[]}}').candidates == ()
+
+
+@pytest.mark.parametrize("raw", [b"[]", b'{"candidates":{"a":1}}', b'{"candidates":[1 2]}', b"{1:2}", b'{"a":1'])
 def test_what_is_no_request_is_refused(raw: bytes) -> None:
-    with pytest.raises(ValueError, match=r"at character|column"):
+    with pytest.raises(ValueError, match=r"at character|column|argument"):
         apart(raw)
 
 

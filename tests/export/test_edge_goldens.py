@@ -8,6 +8,7 @@ import torch
 
 from twinrank.export.bundle import Bundle, open_bundle
 from twinrank.export.graph import ExportSource, export_source
+from twinrank.export.graph import _edges as edges
 from twinrank.export.graph._back import TorchBack
 from twinrank.training.schema import ScoringError
 from twinrank.training.transforms import read_front_yaml
@@ -125,3 +126,28 @@ def test_edges_are_goldens(bundle: Bundle) -> None:
     sizes = {golden.expected.n for golden in scored}
     assert {0, 1, 70} <= sizes, "the largest slate is small enough to be one"
     assert bundle.manifest.document["provenance"]["export"]["largest_golden"] == 70
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_groups_change_every_feature_as_requests_of_its_own_do(groups: int) -> None:
+    schema = read_front_yaml(SCHEMA).schema
+    base = edges.parse(requests()[0])
+    alone = {
+        (each.kind, each.features[0].name): each.request for each in edges.edge_requests(base, schema) if each.features
+    }
+    seen = set()
+    for edge in edges.edge_requests(base, schema, groups):
+        for feature in edge.features:
+            own = alone[edge.kind, feature.name]
+            for place, expected in zip(
+                [edge.request["context"], *edge.request["candidates"]],
+                [own["context"], *own["candidates"]],
+                strict=True,
+            ):
+                assert (feature.name in place) == (feature.name in expected)
+                assert json.dumps(place.get(feature.name)) == json.dumps(expected.get(feature.name))
+            assert feature.name in edge.label
+            seen.add((edge.kind, feature.name))
+    assert seen == alone.keys()
+    kinds = [edge.kind for edge in edges.edge_requests(base, schema, groups) if edge.features]
+    assert max(kinds.count(kind) for kind in kinds) <= groups

@@ -147,7 +147,14 @@ def test_every_golden_is_within_the_tolerance_of_the_module(exported: Path) -> N
 def test_the_provenance_names_the_code_that_made_it(exported: Path) -> None:
     stated = json.loads((exported / "manifest.json").read_bytes())["provenance"]["export"]["code"]
     digest = hashlib.sha256()
-    for package in ("export/bundle", "export/graph", "training/models", "training/schema", "training/transforms"):
+    for package in (
+        "export/bundle",
+        "export/graph",
+        "export/trees",
+        "training/models",
+        "training/schema",
+        "training/transforms",
+    ):
         root = ROOT / package.split("/")[0] / "src" / "twinrank" / package
         for path in sorted(root.rglob("*"), key=lambda found: found.relative_to(root).parts):
             if path.suffix in (".py", ".onnx", ".pb", ".json"):
@@ -306,6 +313,7 @@ def test_a_run_without_requests_proves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_it_made(exported: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(runs, "run_kind", lambda _: "module")
     monkeypatch.setattr(runs, "load_run", lambda _: small_run())
     done = CliRunner().invoke(cli.export, [str(tmp_path), "--models", str(exported.parent.parent)])
     assert done.exit_code == 0, done.output
@@ -316,6 +324,7 @@ def test_the_command_says_what_it_made(exported: Path, monkeypatch: pytest.Monke
 def test_the_command_ends_with_1_and_a_message_where_an_export_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(runs, "run_kind", lambda _: "module")
     monkeypatch.setattr(runs, "load_run", lambda _: small_run(Training))
     done = CliRunner().invoke(cli.export, [str(tmp_path), "--models", str(tmp_path / "models")])
     assert done.exit_code == 1

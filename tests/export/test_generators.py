@@ -11,6 +11,7 @@ GENERATORS = (
     "hostile/generate_models.py",
     "hostile/generate_signatures.py",
     "vectors/bundles/generate_tiny.py",
+    "vectors/forests/generate_trees.py",
     "vectors/canary/generate_canary.py",
     "vectors/generate_operators.py",
     "vectors/generate_order.py",

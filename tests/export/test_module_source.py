@@ -459,7 +459,7 @@ def test_the_command_lists_everything_and_writes_nothing(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "Give one of RUN, --module and --onnx; nothing is given"),
+        ([], "--xgboost and --catboost, or a network and trees; nothing is given"),
         (["--module", "a:b", "--onnx", SCHEMA], "--module and --onnx are given"),
         (["--module", "a:b", "--schema", SCHEMA], "--module needs --requests"),
         ([SHOP, "--heads", "score"], "A run has its own --heads"),
@@ -471,9 +471,9 @@ def test_wrong_usage_is_told_before_anything_is_loaded(arguments: list[Any], wor
     assert words in " ".join(done.output.split())
 
 
-def test_the_help_shows_the_three_forms() -> None:
+def test_the_help_shows_the_five_forms() -> None:
     text = command("--help").output
-    assert text.count("\n    twinrank export ") == 3
+    assert text.count("\n    twinrank export ") == 5
     assert "\\b" not in text
     assert "--models build/models \\\n        --heads clicked,score" in text
 

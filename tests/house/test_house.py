@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import pkgutil
 import re
 import subprocess
@@ -35,6 +36,19 @@ def public_modules() -> list[str]:
 
 
 PUBLIC = public_modules()
+
+
+def test_no_runtime_of_ours_leaves_telemetry_behind(tmp_path: Path) -> None:
+    # ONNX Runtime 1.29 makes the folder when it starts, long before a call could switch it off.
+    model = ROOT / "tests/contract/vectors/bundles/tiny/1/model.onnx"
+    code = f"import twinrank.export.bundle, onnxruntime; onnxruntime.InferenceSession({str(model)!r})"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
+
+    subprocess.run([sys.executable, "-c", code], env=environment | {"HOME": str(tmp_path)}, check=True)
+
+    assert [
+        str(found.relative_to(tmp_path)) for found in tmp_path.rglob("*") if "microsoft" in str(found).lower()
+    ] == []
 
 
 def test_every_room_has_public_modules() -> None:

@@ -42,7 +42,7 @@ def cases() -> list[Case]:
         Case("context is null", TINY, '{"context":null,"candidates":[{"item":2}]}', SHAPE),
         Case("context is an array", TINY, '{"context":[],"candidates":[{"item":2}]}', SHAPE),
         Case("candidates is null", TINY, '{"context":{"user":1},"candidates":null}', SHAPE),
-        Case("candidates is an object", TINY, '{"context":{"user":1},"candidates":{}}', SHAPE),
+        Case("candidates is a number", TINY, '{"context":{"user":1},"candidates":0}', SHAPE),
         Case("candidates is a string", TINY, '{"context":{"user":1},"candidates":""}', SHAPE),
         Case(
             "a candidate is null",

@@ -36,7 +36,7 @@ KEYS = load("keys.json")["cases"]
 PREFIXES = load("keys.json")["prefixes"]
 NUMBERS = load("numbers.json")["cases"]
 PACKING = load("packing.json")
-TOPICS = ("lists", "order", "text", "values", "vectors")
+TOPICS = ("columns", "lists", "order", "text", "values", "vectors")
 REQUESTS = [case for topic in TOPICS for case in load(f"requests_{topic}.json")["cases"]]
 
 

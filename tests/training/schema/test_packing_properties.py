@@ -17,6 +17,7 @@ from twinrank.training.schema import (
     Schema,
     ScoringError,
     VectorSpec,
+    candidate_rows,
     pack,
     pack_columns,
     read_request,
@@ -136,6 +137,30 @@ def test_three_interfaces_give_the_blocks_of_the_naive_packer(data: st.DataObjec
             rows = 1 if block.placement == "context" else len(document["candidates"])
             assert blocks[block.name].shape == (rows, *block.shape[1:])
             assert blocks[block.name].dtype == np.dtype(block.dtype)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+@given(st.data())
+def test_columns_give_the_blocks_of_the_rows(data: st.DataObject) -> None:
+    schema = data.draw(schemas())
+    document = data.draw(documents(schema))
+    rows = document["candidates"]
+    names = [feature.name for feature in schema.candidate]
+    # A column may be left out where nobody has a value, but for one that says how many there are.
+    used = [name for name in names if any(name in row for row in rows) or data.draw(st.booleans())] or names[:1]
+    columns = {name: [row.get(name) for row in rows] for name in data.draw(st.permutations(used))}
+    columnar = {"context": document["context"], "candidates": columns, "k": 2}
+    packing = Packing.of(schema)
+    expected = naive_pack(schema, document)
+    requests = [
+        read_request(json.dumps(columnar).encode(), schema, max_candidates=4),
+        request_from_mapping(columnar, schema, max_candidates=4),
+    ]
+    for request in requests:
+        assert (request.n, request.k) == (len(rows), min(2, len(rows)))
+        assert {name: block.tobytes() for name, block in pack(request, packing).items()} == expected
+    assert candidate_rows(columns) == [{name: row.get(name) for name in columns} for row in rows]
+    assert candidate_rows(rows) is rows
 
 
 @settings(max_examples=100, deadline=None)

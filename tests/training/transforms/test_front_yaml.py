@@ -130,6 +130,8 @@ def test_every_kind_can_be_written_with_every_key(kind: str) -> None:
     given = {key: VALUES.get(key, READ.get(kind, "day")) for key in keys}
     if kind == "vector":
         given |= {"mean": [0, 1.5], "scale": [1, 2]}
+    if kind == "matrix":
+        given["features"] = ["code"]
     rest = [
         {"kind": "hash", "name": "code", "feature": "code", "buckets": 5},
         {"kind": "time_part", "name": "day", "feature": "day", "part": "day_of_week"},

@@ -17,6 +17,8 @@ from twinrank.bridge._scorer import CompareLevel, Level, RouteOptions
 from twinrank.bridge._verify import ParityRun, Progress, Silent, facts_or_names, select
 from twinrank.export.bundle import BundleError, SignaturePolicy, read_manifest
 
+_TREES = {"catboost", "lightgbm", "xgboost"}
+
 __all__ = ["compare", "fuzzed", "prepare", "verify"]
 
 
@@ -25,6 +27,7 @@ def verify(
     *,
     routes: Sequence[str] = (),
     run: Path | str | None = None,
+    native: Path | str | None = None,
     requests: Path | str | None = None,
     max_requests: int | None = None,
     fuzz: int = 0,
@@ -48,14 +51,15 @@ def verify(
     Args:
         bundle: bundle directory.
         routes: names of the routes to compare; none takes all that lack nothing.
-        run: run directory of the trainer: adds the torch route and the run's requests.
+        run: run directory of the trainer: adds the torch route or that of its tree library, and the run's requests.
+        native: model file of a tree library, for its route where there is no run.
         requests: file of raw requests, one a line, instead of the run's.
         max_requests: at most this many of the file's or run's requests, spread evenly.
         fuzz: how many further requests to make from the schema.
         seed: what they are made from; None takes a new one.
         baseline: who says what is right: a route's name, or `goldens`.
         pairwise: compare every two routes with each other too.
-        level: the weakest level that counts as equal: `bits`, `reference`, `order`.
+        level: the weakest level that counts as equal: `bits`, `trees`, `reference`, `order`.
         invariance: ask again in other slates; a candidate's bits must not change.
         deployed: what the routes open instead of the bundle.
         against: running service for the http route: a URL, or HOST:PORT.
@@ -74,6 +78,7 @@ def verify(
     options = RouteOptions(
         require=require,
         run=_path(run),
+        native=_path(native),
         against=against,
         gateway=_path(gateway),
         python=None if python is None else tuple(python),
@@ -189,6 +194,11 @@ def _check(
             options.gateway is not None and bool(routes) and "py4j" not in routes and baseline != "py4j",
             "--gateway is given, and the py4j route is not compared",
             "add --route py4j",
+        ),
+        (
+            options.native is not None and bool(routes) and not {*routes, baseline} & _TREES,
+            "--native is given, and no route of a tree library is compared",
+            f"add --route {' or '.join(sorted(_TREES))}",
         ),
         (
             most is not None and requests is None and options.run is None,

@@ -17,6 +17,7 @@ from twinrank.bridge._errors import UserError
 from twinrank.bridge._signature import signature_options, signature_policy
 from twinrank.bridge._text import printable
 from twinrank.export.bundle import Bundle, Scores, SignatureMode, open_bundle
+from twinrank.training.schema import candidate_rows
 
 _LARGE = 1e6
 
@@ -68,7 +69,7 @@ def rank(
         click.echo(json.dumps(response(opened, scores), ensure_ascii=False, allow_nan=False))
         return
     out = console()
-    ids = [candidate.get(item) for candidate in json.loads(raw)["candidates"]]
+    ids = [candidate.get(item) for candidate in candidate_rows(json.loads(raw)["candidates"])]
     shown = [int(index) for index in scores.order[:top]]
     labels = [f"candidate {index}" if value is None else str(value) for index, value in enumerate(ids)]
     out.print(slate(scores, shown, labels, names), soft_wrap=True)

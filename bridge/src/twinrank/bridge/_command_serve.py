@@ -27,8 +27,8 @@ Examples:
 This process becomes the Java server: signals reach it, and its exit status is the command's.""",
 )
 @click.argument("models", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1, or TWINRANK_HOST]")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 8080, or TWINRANK_PORT]")
 @click.option("--port-file", type=click.Path(path_type=Path, dir_okay=False), help="Write the port there once ready.")
 @click.option("--require", type=click.Choice(["bits", "reference"]), default="bits", show_default=True)
 @signature_options
@@ -42,8 +42,8 @@ This process becomes the Java server: signals reach it, and its exit status is t
 @click.argument("further", nargs=-1, type=click.UNPROCESSED)
 def serve(
     models: Path,
-    host: str,
-    port: int,
+    host: str | None,
+    port: int | None,
     port_file: Path | None,
     require: str,
     public_key: tuple[Path, ...],
@@ -58,7 +58,10 @@ def serve(
         java, jar = find_java(), find_jar("server")
     except JavaMissingError as error:
         raise UserError("java_missing", *str(error).split(": ", 1)) from error
-    options = ["--models", str(models), "--host", host, "--port", str(port), "--require", require]
+    options = ["--models", str(models), "--require", require]
+    # What is not said here is left to the server, which asks the environment and then has defaults.
+    options += ["--host", host] if host is not None else []
+    options += ["--port", str(port)] if port is not None else []
     options += ["--port-file", str(port_file)] if port_file is not None else []
     options += [word for path in public_key for word in ("--public-key", str(path))]
     options += ["--signature", str(policy.mode), "--installation", installation]

@@ -33,6 +33,7 @@ from twinrank.export.bundle import SignatureMode
 Examples:
   twinrank verify build/models/ml100k/1
   twinrank verify build/models/ml100k/1 --run build/runs/ml100k --report build/report
+  twinrank verify build/models/shop/1 --native model.txt
   twinrank verify build/models/ml100k/1 --public-key signer.pub.pem
   twinrank verify build/models/ml100k/1 --route http --against http://127.0.0.1:8080
 
@@ -50,7 +51,12 @@ Exit codes: 0 every route is equal, 1 a route differs or the bundle is refused,
 @click.option(
     "--run",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The trainer's run: adds the torch route and the run's requests.",
+    help="The trainer's run: adds the torch route or that of its tree library, and the run's requests.",
+)
+@click.option(
+    "--native",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The model file that BUNDLE was made from: adds the route of its library (lightgbm, xgboost, catboost).",
 )
 @click.option(
     "--requests",
@@ -72,10 +78,11 @@ Exit codes: 0 every route is equal, 1 a route differs or the bundle is refused,
 @click.option("--pairwise", is_flag=True, help="Compare every two routes with each other too.")
 @click.option(
     "--level",
-    type=click.Choice(["bits", "reference", "order"]),
+    type=click.Choice(["bits", "trees", "reference", "order"]),
     default="bits",
     show_default=True,
-    help="The weakest that counts as equal: every bit where a route promises bits; the bundle's tolerance; "
+    help="The weakest that counts as equal: every bit where a route promises bits; every bit of raw scores, as tree "
+    "libraries promise; the bundle's tolerance; "
     "the ranking but for ties.",
 )
 @click.option("--invariance", is_flag=True, help="Ask again in other slates: a candidate's bits must not change.")
@@ -127,6 +134,7 @@ def verify(
     bundle: Path,
     asked: tuple[str, ...],
     run: Path | None,
+    native: Path | None,
     requests: Path | None,
     max_requests: int | None,
     fuzz: int,
@@ -149,13 +157,13 @@ def verify(
     """Prove that every route gives BUNDLE's scores, to the bit.
 
     Runs the bundle's goldens and the run's requests over each route (Java as a process, inside this process, over
-    Py4J, over HTTP, and the
-    torch module) and compares every head, every score, every order, every packed tensor and every refusal with ONNX
-    Runtime in Python.
+    Py4J, over HTTP, and the torch module or the tree library that it was made with) and compares every head, every
+    score, every order, every packed tensor and every refusal with ONNX Runtime in Python.
     """
     options = RouteOptions(
         require=require,
         run=run,
+        native=native,
         against=against,
         gateway=gateway,
         python=None if python is None else split_command(python),

@@ -145,6 +145,9 @@ def _notes(run: ParityRun) -> Iterator[Text]:
     for name, reason in run.left_out.items():
         yield Text(printable(f"  - {name} was left out: {reason}"), style="dim")
     for tally in run.routes:
+        for reason, count in tally.unasked.most_common():
+            told = f"  {tally.route} was not asked {count:,} {'request' if count == 1 else 'requests'}: {reason}"
+            yield Text(printable(told), style="dim")
         if tally.level == "reference" and tally.rows:
             yield _tolerance(tally)
 

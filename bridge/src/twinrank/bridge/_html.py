@@ -55,12 +55,13 @@ def render(run: ParityRun) -> str:
 
 
 def _totals(run: ParityRun) -> dict[str, Any]:
-    at_bits = [tally for tally in run.routes if tally.level == "bits"]
+    owed = [tally for tally in run.routes if tally.level in ("bits", "trees")]
     return {
         "scores": sum(tally.rows for tally in run.routes),
         "equal": sum(tally.status == "equal" for tally in run.routes),
-        "bits": sum(head.differing_bits for tally in at_bits for head in tally.heads.values()),
-        "compared_bits": any(tally.rows for tally in at_bits),
+        "bits": sum(head.differing_bits for tally in owed for head in tally.heads.values() if head.allowed is None),
+        "compared_bits": any(tally.rows for tally in owed),
+        "bit_levels": " and ".join(dict.fromkeys(tally.level for tally in owed)) or "bits",
         "packed": any(tally.packed for tally in run.routes),
         "invariance": any(tally.invariance is not None for tally in run.routes),
     }

@@ -336,7 +336,7 @@ def _outcome(tally: RouteTally) -> str:
     if tally.failure is not None:
         return tally.failure.reason
     speed = f", {tally.rows / tally.seconds:,.0f} rows/s" if tally.seconds > 0 else ""
-    close = tally.status == "equal" and tally.level != "bits"
+    close = tally.status == "equal" and tally.level in ("reference", "order")
     return f"{tally.rows:,} rows{speed}: {'within tolerance' if close else tally.status}"
 
 

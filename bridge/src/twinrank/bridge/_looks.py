@@ -30,7 +30,7 @@ _RUNTIME_CODES = ("runtime_mismatch", "host_class_mismatch", "golden_mismatch")
 
 
 def look_for_variance(opened: Opened) -> None:
-    """Ask every route at level bits the sampled requests in other slates; a candidate's bits must stay."""
+    """Ask every route that promises bits the sampled requests in other slates; a candidate's bits must stay."""
     bundle = opened.plan.deployed or opened.plan.bundle
     try:
         most = read_manifest(bundle.path).max_candidates
@@ -38,7 +38,7 @@ def look_for_variance(opened: Opened) -> None:
         return
     sampled = [(case, apart(case.raw)) for case in opened.sample]
     for lane, tally in opened.sides:
-        if not lane.alive or lane.route.level != "bits":
+        if not lane.alive or lane.route.level not in ("bits", "trees"):
             continue
         tally.invariance = InvarianceTally()
         try:

@@ -12,7 +12,13 @@ from twinrank.bridge._errors import UserError
 from twinrank.export.bundle import Manifest, read_manifest
 from twinrank.training.schema import Schema, SchemaError
 
-_OTHER = {"torch": "a module", "onnx": "an ONNX file"}
+_OTHER = {
+    "torch": "a module",
+    "onnx": "an ONNX file",
+    "lightgbm": "a LightGBM model",
+    "xgboost": "an XGBoost model",
+    "catboost": "a CatBoost model",
+}
 # What a run hands to the provenance: the field there, and the file of the run that holds it.
 _FACTS = {"data": "data.json", "metrics": "metrics.json"}
 
@@ -25,10 +31,12 @@ class Origin:
         other: `a module (shop.model:make)` or the like where it was made from no run; None where it was, or does not
             say.
         quantisation: what was done to the tables before the export; None where nothing was.
+        trees: what is noted of the trees that give the scores, `source` among it; None where no trees do.
     """
 
     other: str | None
     quantisation: Mapping[str, Any] | None
+    trees: Mapping[str, Any] | None = None
 
 
 def read_origin(bundle: Path) -> Origin:
@@ -43,16 +51,22 @@ def read_origin(bundle: Path) -> Origin:
 def origin_of(manifest: Manifest) -> Origin:
     """Return what a manifest says of the bundle's origin; provenance is free-form, so anything may be missing."""
     provenance = manifest.document["provenance"]
-    found, quantisation = provenance.get("origin"), provenance.get("quantisation")
+    found, quantisation, trees = (provenance.get(key) for key in ("origin", "quantisation", "trees"))
     other = None
     kind = found.get("kind") if isinstance(found, dict) else None
     if isinstance(kind, str) and kind in _OTHER:
         other = f"{_OTHER[kind]} ({found.get('name')})"
-    return Origin(other, quantisation if isinstance(quantisation, dict) else None)
+    return Origin(
+        other,
+        quantisation if isinstance(quantisation, dict) else None,
+        trees if isinstance(trees, dict) and isinstance(trees.get("source"), str) else None,
+    )
 
 
 def why_no_run(origin: Origin) -> str | None:
     """Return why no run can be the bundle's reference; None where one can."""
+    if origin.trees is not None:
+        return f"this bundle's scores are those of trees: the route {origin.trees['source']} compares them"
     if origin.other is None:
         return None
     return f"this bundle was made from {origin.other}; its distance to its reference was measured at export"
@@ -69,7 +83,7 @@ def check_run(run: Path, manifest: Manifest) -> None:
     """
     document = _object(run, "run.json")
     origin = origin_of(manifest)
-    if origin.other is not None:
+    if origin.trees is None and origin.other is not None:
         raise _another(f"{run} is a run, and {why_no_run(origin)}", "verify it without --run")
     if document.get("name") != manifest.name:
         raise _another(f"{run} is of {document.get('name')}, the bundle is {manifest.name}")

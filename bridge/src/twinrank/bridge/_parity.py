@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,6 +23,7 @@ from twinrank.bridge._scorer import (
     RouteFailedError,
     RouteScores,
     Scored,
+    UnaskedError,
 )
 from twinrank.bridge._values import hex_bits, measure
 
@@ -67,7 +69,7 @@ class Swap:
 
 @dataclass
 class HeadTally:
-    """One head's sums. `allowed` is the bundle's tolerance a; None where every bit must be equal.
+    """One head's sums. `allowed` is the bundle's tolerance a; None where every bit must be equal (`_allowed`).
 
     At level order, `beyond` counts and decides nothing. `unjudged` counts rows of generated requests that are further
     apart than `allowed`: a was measured at export on requests as people send them, and says nothing of others.
@@ -95,6 +97,7 @@ class RouteTally:
         finding: where the difference begins and why, once somebody looked.
         invariance: what asking in other slates gave; None where nobody asked.
         slate: the first candidate whose bits another slate changed.
+        unasked: requests that the route's protocol cannot say, by reason; they are in no other number.
     """
 
     def __init__(
@@ -110,7 +113,8 @@ class RouteTally:
 
         Args:
             route: the route.
-            level: `bits`, or `reference` to compare within `allowed`, or `order` to compare rankings alone.
+            level: `bits`, or `trees` to compare heads without a tolerance by bits and the others within it, or
+                `reference` to compare all within `allowed`, or `order` to compare rankings alone.
             heads: dtype by output name, in the bundle's order, the score last.
             allowed: a by output name; not used at level bits.
             only_codes: whether refusals are compared by code alone: goldens store no feature and candidate.
@@ -118,9 +122,7 @@ class RouteTally:
         self.route = route.name
         self.summary = route.summary
         self.level = level
-        self.heads = {
-            name: HeadTally(name, dtype, None if level == "bits" else allowed[name]) for name, dtype in heads.items()
-        }
+        self.heads = {name: HeadTally(name, dtype, _allowed(level, name, allowed)) for name, dtype in heads.items()}
         self.facts: Facts | None = None
         self.failure: RouteFailedError | None = None
         self.requests = 0
@@ -132,6 +134,7 @@ class RouteTally:
         self.worst: Difference | None = None
         self.swaps: list[Swap] = []
         self.refusals: list[RefusalTally] = []
+        self.unasked: Counter[str] = Counter()
         self.invariance: InvarianceTally | None = None
         self.finding: Finding | None = None
         self.sides: tuple[Scored, Scored] | None = None
@@ -174,6 +177,9 @@ class RouteTally:
 
         Returns: whether no bit of them differs, where both show values.
         """
+        if isinstance(actual.answer, UnaskedError):
+            self.unasked[actual.answer.code] += 1
+            return False
         self.requests += 1
         had = self.first
         same = self._add_packed(case, expected.packed, actual.packed)
@@ -241,7 +247,7 @@ class RouteTally:
         tally.histogram = [have + int(more) for have, more in zip(tally.histogram, counts, strict=True)]
         tally.max_ulp = max(tally.max_ulp, int(found.ulp.max()))
         beyond = found.bits > 0 if tally.allowed is None else ~(found.absolute <= tally.allowed)
-        judged = self._judges(case)
+        judged = tally.allowed is None or case.source != FUZZ
         if judged:
             tally.beyond += int(np.count_nonzero(beyond))
         else:
@@ -282,10 +288,10 @@ class RouteTally:
             return True
         score = expected.outputs[SCORE].astype(np.float64)
         tie = 2 * (self.heads[SCORE].allowed or 0.0)
-        allowed = self.level != "bits" and within_ties(expected.order, actual.order, score, tie)
+        allowed = not self._exact_order and within_ties(expected.order, actual.order, score, tie)
         if allowed:
             self.orders_tied += 1
-        elif not self._judges(case):
+        elif not self._exact_order and case.source == FUZZ:
             return False
         else:
             rank = next(
@@ -297,9 +303,10 @@ class RouteTally:
         self._keep_swaps(case, expected, actual, score, tie)
         return False
 
-    def _judges(self, case: Case) -> bool:
-        """Return whether numbers that are further apart than a are a difference in this request."""
-        return self.level == "bits" or case.source != FUZZ
+    @property
+    def _exact_order(self) -> bool:
+        """Whether the score's bits are owed, and with them the whole ranking."""
+        return self.level in ("bits", "trees")
 
     def _keep_swaps(self, case: Case, expected: RouteScores, actual: RouteScores, score: Array, tie: float) -> None:
         place = {candidate: rank for rank, candidate in enumerate(expected.order)}
@@ -317,9 +324,19 @@ class RouteTally:
                         second,
                         one,
                         two,
-                        self.level != "bits" and (two == one or two - one <= tie),
+                        not self._exact_order and (two == one or two - one <= tie),
                     )
                 )
+
+
+def _allowed(level: CompareLevel, name: str, allowed: Mapping[str, float]) -> float | None:
+    """Return a head's tolerance; None where every bit is owed.
+
+    At level trees that is the score, and every head that the export proved to the bit: its tolerance is 0.
+    """
+    if level == "bits" or (level == "trees" and (name == SCORE or allowed[name] == 0)):
+        return None
+    return allowed[name]
 
 
 class _Samples:
@@ -372,8 +389,10 @@ def add_pair(tally: PairTally, one: Scored, other: Scored, *, equal: bool) -> No
         other: the other's.
         equal: whether both are known to be equal to a third in everything that they show.
     """
-    tally.requests += 1
     left, right = one.answer, other.answer
+    if isinstance(left, UnaskedError) or isinstance(right, UnaskedError):
+        return
+    tally.requests += 1
     if isinstance(left, RouteError) or isinstance(right, RouteError):
         tally.disagreed += not (equal or left == right)
         return

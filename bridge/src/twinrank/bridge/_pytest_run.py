@@ -69,7 +69,8 @@ class Proof:
     Attributes:
         bundle: `name/version`.
         route: the route's name.
-        level: `bits`, or `reference` where the bundle's tolerance applied, or `order` where rankings alone counted.
+        level: `bits`, or `trees` where raw scores had to be a library's to the bit, or `reference` where the bundle's
+            tolerance applied, or `order` where rankings alone counted.
         requests: requests that both sides answered or refused alike.
         rows: candidates whose outputs were compared; never 0.
     """

@@ -100,6 +100,7 @@ def _route(run: ParityRun, tally: RouteTally) -> dict[str, Any]:
         },
         "errors": {"compared": tally.errors, "agreed": tally.errors_agreed},
         "refusals": [_refusal(one) for one in words.sorted_refusals(tally)],
+        "unasked": [{"reason": reason, "requests": count} for reason, count in tally.unasked.most_common()],
         "packed": {"compared": tally.packed, "equal": tally.packed_equal},
         "invariance": None if tally.invariance is None else _invariance(tally.invariance),
         "first_difference": _difference(tally.first),

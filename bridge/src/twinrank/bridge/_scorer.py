@@ -19,8 +19,14 @@ Array = npt.NDArray[Any]
 """A numpy array whose dtype the bundle declares: float32 or float64 for outputs, int64 too for blocks."""
 
 Level = Literal["bits", "reference"]
-CompareLevel = Literal["bits", "reference", "order"]
-"""How close a route must come: every bit; within the bundle's tolerance; or the same ranking but for ties."""
+RouteLevel = Literal["bits", "trees", "reference"]
+"""What a route promises towards ONNX Runtime."""
+CompareLevel = Literal["bits", "trees", "reference", "order"]
+"""How close a route must come.
+
+`bits`: every bit. `trees`: every bit of raw scores, and the rest (links, neural heads) within the bundle's tolerance.
+`reference`: within the bundle's tolerance. `order`: the same ranking but for ties.
+"""
 Reason = Literal["unavailable", "refused", "crashed", "hung", "protocol"]
 
 SCORE = "score"
@@ -85,11 +91,19 @@ class RouteError:
 
 
 @dataclass(frozen=True)
+class UnaskedError(RouteError):
+    """A request that a route's protocol cannot say: it was not sent, and nothing is compared.
+
+    Its `code` is why, in a few words that are the same for every request of the kind.
+    """
+
+
+@dataclass(frozen=True)
 class Scored:
     """One request's answer in a batch.
 
     Attributes:
-        answer: scores, or the refusal.
+        answer: scores, or the refusal; `UnaskedError` where the route cannot ask.
         packed: XXH3-64 (seed 0) of the packed blocks' bytes, one block after another in packing order, as an unsigned
             number; None where the route does not show its packing, or refused the request. Names, dtypes and shapes
             of blocks follow from the manifest and n, so equal digests mean equal tensors.
@@ -231,7 +245,8 @@ class RouteOptions:
 
     Attributes:
         require: the verification that a reader must reach when it loads the bundle.
-        run: run directory of the trainer; the torch route needs it.
+        run: run directory of the trainer; the torch route needs it, and the routes of tree libraries take its model.
+        native: model file for the routes of tree libraries, where there is no run or it holds none.
         against: base URL of a running service to attach to, instead of starting the server jar.
         gateway: connection file of a running Py4J gateway to attach to, instead of starting the gateway jar.
         python: command of another Python interpreter, which brings its own ONNX Runtime.
@@ -242,6 +257,7 @@ class RouteOptions:
 
     require: Level = "bits"
     run: Path | None = None
+    native: Path | None = None
     against: str | None = None
     gateway: Path | None = None
     python: tuple[str, ...] | None = None
@@ -265,7 +281,8 @@ class Route:
     Attributes:
         name: the module's own name.
         summary: one line for `--help` and the report.
-        level: `bits` where the route runs ONNX Runtime, `reference` where it computes otherwise.
+        level: `bits` where the route runs ONNX Runtime, `trees` where a library of trees computes raw scores,
+            `reference` where something else computes otherwise.
         open: opens a bundle; raises RouteFailedError.
         lacks: returns why the route is left out of a bundle's comparison when nobody asked for it by name (an input
             that was not given); None to take part.
@@ -273,6 +290,6 @@ class Route:
 
     name: str
     summary: str
-    level: Level
+    level: RouteLevel
     open: Callable[[Path, RouteOptions], Scorer]
     lacks: Callable[[Path, RouteOptions], str | None] = lambda _bundle, _options: None

@@ -59,8 +59,20 @@ def apart(raw: bytes) -> Parts:
     members = dict(_members(text, _skip(text, 0)))
     start = members.get("candidates", (0, 0))[0]
     context = members.get("context")
-    found = tuple(text[begin:end] for begin, end in _items(text, start))
+    found = _columns(text, start) if text[start : start + 1] == "{" else _texts(text, start)
     return Parts(None if context is None else text[slice(*context)], found)
+
+
+def _texts(text: str, at: int) -> tuple[str, ...]:
+    return tuple(text[begin:end] for begin, end in _items(text, at))
+
+
+def _columns(text: str, at: int) -> tuple[str, ...]:
+    """Return the objects of candidates that come in columns."""
+    columns = [
+        [f"{json.dumps(name)}:{value}" for value in _texts(text, begin)] for name, (begin, _) in _members(text, at)
+    ]
+    return tuple("{" + ",".join(members) + "}" for members in zip(*columns, strict=True))
 
 
 def slates(parts: Parts, strangers: Sequence[str], most: int) -> Iterator[Slate]:

@@ -11,7 +11,7 @@ from twinrank.bridge import routes as catalogue
 from twinrank.bridge._errors import UserError
 from twinrank.bridge._outcomes import PairTally, RunFacts, Split
 from twinrank.bridge._parity import RouteTally
-from twinrank.bridge._scorer import SCORE, CompareLevel, Facts, Level, Route, RouteOptions
+from twinrank.bridge._scorer import SCORE, CompareLevel, Facts, Level, Route, RouteLevel, RouteOptions
 from twinrank.export.bundle import Allowed, BundleError, read_manifest
 
 Verdict = Literal["equal", "differs", "unknown"]
@@ -147,7 +147,7 @@ def _lack(route: Route, bundle: Path, options: RouteOptions) -> str | None:
         return f"needs to know where the bundle came from, and its manifest cannot be read: {error.code}"
 
 
-_WEAKER: Mapping[CompareLevel, int] = {"bits": 0, "reference": 1, "order": 2}
+_WEAKER: Mapping[CompareLevel, int] = {"bits": 0, "trees": 1, "reference": 2, "order": 3}
 
 
 def level_for(
@@ -156,7 +156,7 @@ def level_for(
     facts: Facts,
     options: RouteOptions,
     *,
-    baseline_level: Level = "bits",
+    baseline_level: RouteLevel = "bits",
     demanded: CompareLevel = "bits",
 ) -> CompareLevel:
     """Return the level at which a route is compared: bits are promised within one host class only.

@@ -18,8 +18,8 @@ _SHOWN_REQUEST = 2_000
 
 # What a command that shows one route's difference again says otherwise.
 _REPLACED = frozenset({"--route", "--requests", "--max-requests", "--fuzz", "--seed", "--report"})
-# Options that are refused where their route is not compared.
-_ADDRESSES = {"http": "--against", "py4j": "--gateway"}
+# Options that are refused where none of their routes is compared.
+_ADDRESSES = {"--against": {"http"}, "--gateway": {"py4j"}, "--native": {"lightgbm", "xgboost", "catboost"}}
 
 
 def verdict(run: ParityRun) -> str:
@@ -45,6 +45,9 @@ def _equal(run: ParityRun) -> Iterable[str]:
         match level:
             case "bits":
                 yield f"0 differing bits between {run.baseline_route} and {routes} in {rows:,} rows (level bits)"
+            case "trees":
+                sides = f"{run.baseline_route} and {routes}"
+                yield f"0 differing bits of raw scores between {sides} in {rows:,} rows (level trees)"
             case "reference":
                 yield f"{routes} within the bundle's tolerance in {rows:,} rows (level reference)"
             case _:
@@ -127,7 +130,7 @@ def _unlike(one: RefusalTally, route: str) -> str:
 
 def pair_level(run: ParityRun, pair: PairTally) -> CompareLevel:
     """Return what two routes are held to towards each other: no more than the weaker of them is held to."""
-    levels: tuple[CompareLevel, ...] = ("bits", "reference", "order")
+    levels: tuple[CompareLevel, ...] = ("bits", "trees", "reference", "order")
     held = [tally.level for tally in run.routes if tally.route in (pair.one, pair.other)]
     return max(held, key=levels.index, default="bits")
 
@@ -148,7 +151,7 @@ def command(run: ParityRun, tally: RouteTally) -> str:
         return ""
     made = run.made
     ran = list(made.command) if made is not None else []
-    others = {option for route, option in _ADDRESSES.items() if route not in (tally.route, run.baseline_route)}
+    others = {option for option, routes in _ADDRESSES.items() if not routes & {tally.route, run.baseline_route}}
     again = ["twinrank", "verify", str(run.bundle.path)]
     if ran[1:2] == ["verify"]:
         again = _without(ran, _REPLACED | others)

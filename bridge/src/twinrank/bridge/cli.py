@@ -32,6 +32,7 @@ _COMMANDS = {
         "Replay ONNX test folders through Python and Java, and compare bits.",
     ),
     "rank": ("twinrank.bridge._command_rank:rank", "Rank one request in Python and print the slate."),
+    "activate": ("twinrank.bridge._command_activate:activate", "Name the version of a model that servers serve."),
     "serve": ("twinrank.bridge._command_serve:serve", "Serve bundles over HTTP with the Java server."),
 }
 

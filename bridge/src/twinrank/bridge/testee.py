@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import twinrank.training  # noqa: F401  first of all: it keeps ONNX Runtime from sending telemetry
+
 if TYPE_CHECKING:
     from twinrank.bridge._answering import Answering, Reply
 

@@ -2,7 +2,9 @@
 
 ``bundle`` reads and writes them without torch, ``graph`` makes them from a trained run, ``cli`` is the command.
 
-Nothing is imported here, so that ``twinrank.export.bundle`` stays as light as it is.
+Nothing that is heavy is imported here, so that ``twinrank.export.bundle`` stays as light as it is.
 """
+
+import twinrank.training  # noqa: F401  first of all: it keeps ONNX Runtime from sending telemetry
 
 __all__: list[str] = []

@@ -69,12 +69,13 @@ def metrics_table(metrics: Mapping[str, Any]) -> Table:
     """The measures of ranker and baselines, validation and test, as they stand in metrics.json."""
     names = [name for name in metrics[_PERIODS[0]]["ranker"] if name != "requests"]
     chosen = ", ".join(f"{name} {value:g}" for name, value in metrics["chosen_on_validation"].items())
-    table = Table(caption=f"best epoch {metrics['best_epoch']}; chosen on validation: {chosen}")
+    best = f"best epoch {metrics['best_epoch']}" if "best_epoch" in metrics else f"{metrics['best_round']} rounds kept"
+    table = Table(caption=f"{best}; chosen on validation: {chosen}" if chosen else best)
     for heading in ("period", "requests", "model"):
         table.add_column(heading)
     for name in names:
         table.add_column(name, justify="right")
-    for period in _PERIODS:
+    for period in (each for each in _PERIODS if each in metrics):
         for scorer, measures in metrics[period].items():
             cells = [f"{measures[name]:.4f}" for name in names]
             first = (period, f"{measures['requests']:,}") if scorer == "ranker" else ("", "")

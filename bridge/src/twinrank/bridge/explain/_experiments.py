@@ -16,7 +16,7 @@ from twinrank.bridge._values import hex_bits, measure
 from twinrank.bridge.explain._bisect import Runner, locate_condition
 from twinrank.bridge.explain._inquiry import Inquiry, equal_outputs, equal_values, ranking
 from twinrank.bridge.explain._models import is_tree, load, name_of, trees
-from twinrank.bridge.explain._requests import dump, parse
+from twinrank.bridge.explain._requests import dump, parse, with_one
 from twinrank.export.bundle import SessionSettings
 
 _THREADS = (2, 4, 8)
@@ -210,7 +210,7 @@ def _alone(inquiry: Inquiry) -> list[str]:
         return []
     at = _first_row(*both)
     document = parse(inquiry.case.raw)
-    raw = dump({**document, "candidates": [document["candidates"][at]], "k": None})
+    raw = dump(with_one(document, at))
     lines = []
     for name, scorer, slate in (("the baseline", inquiry.baseline, both[0]), (inquiry.route, inquiry.scorer, both[1])):
         single = scorer.score(raw)

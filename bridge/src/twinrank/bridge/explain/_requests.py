@@ -52,15 +52,6 @@ def _dump(value: Any, write: Callable[[str], None]) -> None:
         write(json.dumps(value, ensure_ascii=False))
 
 
-def find(document: Any, feature: str, candidate: int | None) -> Any:
-    """Return a feature's value of the context or of one candidate; None where there is none."""
-    try:
-        members = document["context"] if candidate is None else document["candidates"][candidate]
-        return members.get(feature)
-    except (KeyError, IndexError, TypeError, AttributeError):
-        return None
-
-
 def value_at(raw: bytes, error: RouteError) -> str:
     """Return the text of the value that an error names, shortened."""
     try:
@@ -76,7 +67,13 @@ def value_at(raw: bytes, error: RouteError) -> str:
 def find_members(document: Any, candidate: int | None) -> dict[str, Any] | None:
     """Return the object of the context or of one candidate; None where there is none."""
     try:
-        members = document["context"] if candidate is None else document["candidates"][candidate]
+        if candidate is None:
+            members = document["context"]
+        elif isinstance(document["candidates"], dict):
+            columns = document["candidates"].items()
+            members = {name: column[candidate] for name, column in columns if len(column) > candidate}
+        else:
+            members = document["candidates"][candidate]
     except (KeyError, IndexError, TypeError):
         return None
     return members if isinstance(members, dict) else None
@@ -102,14 +99,23 @@ def transformed(document: Any, features: Iterable[str], change: Callable[[Any], 
             return one
         return {name: change(value) if name in chosen else value for name, value in one.items()}
 
-    return {
-        name: members(value)
-        if name == "context"
-        else [members(one) for one in value]
-        if name == "candidates" and isinstance(value, list)
-        else value
-        for name, value in document.items()
-    }
+    def slate(value: Any) -> Any:
+        if isinstance(value, list):
+            return [members(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: [change(one) for one in column] if name in chosen and isinstance(column, list) else column
+            for name, column in value.items()
+        }
+
+    parts = {"context": members, "candidates": slate}
+    return {name: parts[name](value) if name in parts else value for name, value in document.items()}
+
+
+def with_one(document: Any, candidate: int) -> Any:
+    """Return a copy of a request that readers accept with one of its candidates alone, and without `k`."""
+    return {**document, "candidates": [find_members(document, candidate)], "k": None}
 
 
 def on_strings(change: Callable[[str], str]) -> Callable[[Any], Any]:

@@ -18,12 +18,17 @@ class Document:
         context: members of the context.
         candidates: members of each candidate; bytes stand for an element that is no object.
         k: the text of `k`; None where it is absent.
+        columnar: whether candidates are written as columns. What is absent is then null, and an element that is no
+            object stands in the first column.
+        odd: which column is odd and how, both any number; None where none is.
         top: texts of the top level's members in document order, `context`, `candidates` and `k` standing for the above.
     """
 
     context: list[bytes] | bytes
     candidates: list[list[bytes] | bytes] | bytes
     k: bytes | None = None
+    columnar: bool = False
+    odd: tuple[int, int] | None = None
     top: tuple[bytes, ...] = (b"context", b"candidates", b"k")
 
     def members(self) -> list[bytes]:
@@ -47,7 +52,55 @@ class Document:
     def _listed(self) -> bytes:
         if isinstance(self.candidates, bytes):
             return self.candidates
+        if self.columnar:
+            return written(self.columns(b","))
         return b"[" + b",".join([written(candidate) for candidate in self.candidates]) + b"]"
+
+    def columns(self, comma: bytes) -> list[bytes]:
+        """Return the members of the candidates as columns.
+
+        Args:
+            comma: what stands between two elements.
+        """
+        rows = [] if isinstance(self.candidates, bytes) else self.candidates
+        columns: list[tuple[bytes, list[bytes]]] = []
+        for at, row in enumerate(rows):
+            for member in [b'"":' + row] if isinstance(row, bytes) else row:
+                name, _, value = member.partition(b'":')
+                name = columns[0][0] if isinstance(row, bytes) and columns else name + b'"'
+                # A name twice in a row makes a column twice.
+                column = next((each for known, each in columns if known == name and len(each) <= at), None)
+                if column is None:
+                    column = []
+                    columns.append((name, column))
+                column += [b"null"] * (at - len(column))
+                column.append(value)
+        made = []
+        for number, (name, column) in enumerate(columns):
+            column += [b"null"] * (len(rows) - len(column))
+            text = b"[" + comma.join(column) + b"]"
+            if self.odd is not None and number == self.odd[0] % len(columns):
+                text = _odd(column, self.odd[1], comma)
+            made.append(name + b":" + text)
+        return made
+
+
+def _odd(column: list[bytes], kind: int, comma: bytes) -> bytes:
+    """Return a column's text that is no array, or one of another length."""
+    texts: tuple[list[bytes] | bytes, ...] = (
+        column[:-1],
+        column[: len(column) // 2],
+        [*column, b"null"],
+        [*column, rb'"\ud800"'],
+        [*column, *column],
+        [],
+        b"null",
+        b"{}",
+        b"7",
+        b'"NaN"',
+    )
+    text = texts[kind % len(texts)]
+    return text if isinstance(text, bytes) else b"[" + comma.join(text) + b"]"
 
 
 def written(members: list[bytes] | bytes) -> bytes:
@@ -99,9 +152,11 @@ def _spaced(document: Document, source: Source) -> bytes:
         return b"{" + space + comma.join([_wide(member, space) for member in members]) + space + b"}"
 
     context, candidates = object_of(document.context), document.candidates
+    if document.columnar and not isinstance(candidates, bytes):
+        candidates = object_of(document.columns(comma))
     if not isinstance(candidates, bytes):
         candidates = b"[" + space + comma.join([object_of(candidate) for candidate in candidates]) + space + b"]"
-    spaced = Document(context, candidates, document.k, document.top)
+    spaced = Document(context, candidates, document.k, top=document.top)
     inner = comma.join([_wide(member, space) for member in spaced.members()])
     return space + b"{" + space + inner + space + b"}" + space
 

@@ -76,6 +76,7 @@ class Flaws:
             (self._top, 3),
             (self._element, 2),
             (self._k, 2),
+            (self._column, 3),
         ]
         kinds += [(self._misaligned, 3)] if self._grouped else []
         kinds += [(self._not_seen, 3)] if self._unseen else []
@@ -222,6 +223,10 @@ class Flaws:
         if isinstance(document.candidates, list):
             wrong = WRONG_OBJECTS[source.below(len(WRONG_OBJECTS))]
             document.candidates.insert(source.below(len(document.candidates) + 1), wrong)
+
+    def _column(self, document: Document, source: Source) -> None:
+        document.columnar = True
+        document.odd = (source.below(64), source.below(64))
 
     def _k(self, document: Document, source: Source) -> None:
         document.k = BAD_K[source.below(len(BAD_K))]

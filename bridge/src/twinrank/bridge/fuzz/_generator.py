@@ -23,7 +23,7 @@ _SIZES = (0, *(1,) * 8, *(2,) * 8, *(3,) * 5, *(4,) * 3, 5, 6, 7, 8, 9, 12, 16)
 _KINDS = 1024
 _LARGE, _LARGEST = 2, 3
 _LARGEST_SLATE = 8 << 20
-_RESPELLED, _SPOILT, _BROKEN = 90, 360, 455
+_RESPELLED, _SPOILT, _BROKEN, _COLUMNS = 90, 360, 455, 600
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,14 @@ def _block(plan: Plan, stream: Stream) -> Iterator[bytes]:
         k = GOOD_K[at] if at < len(GOOD_K) else None
         rows = candidates[first : first + size]
         first += size
-        if kind >= _BROKEN:
+        if kind >= _COLUMNS:
             yield _plain(context, rows, k)
             continue
         document = Document(_present(context), [_present(row) for row in rows], k)
+        document.columnar = kind % 4 == 0 or kind >= _BROKEN
+        if kind >= _BROKEN:
+            yield document.to_bytes()
+            continue
         if kind < _LARGEST:
             yield _large(plan, document, kind >= _LARGE, stream)
         elif kind < _RESPELLED:
@@ -181,6 +185,7 @@ def _large(plan: Plan, seed: Document, at_limit: bool, stream: Stream) -> bytes:
     seed.candidates = [grown[place] for place in places]
     for _ in range(min(size, stream.below(8))):
         seed.candidates[stream.below(size)] = plan.members("candidate", stream)
+    seed.columnar = stream.below(4) == 0
     if stream.below(4) == 0:
         # One flaw deep inside: the readers must agree on which candidate it is.
         seed.candidates[stream.below(size)] = list(plan.members("candidate", stream))

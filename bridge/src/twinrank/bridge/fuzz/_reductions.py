@@ -27,6 +27,7 @@ def reduce_tree(tree: Node, schema: Schema | None, search: Search) -> None:
     """
     tree = _fewer_candidates(tree, search)
     tree = _fewer_features(tree, search)
+    tree = _shorter_columns(tree, search)
     tree = _shorter_groups(tree, schema, search)
     tree = _simpler_values(tree, schema, search)
     tree = _hoisted(tree, search)
@@ -107,6 +108,19 @@ def _filtered(node: Node, fields: set[tuple[int, bytes]], depth: int) -> Node:
     return made.keep([at for at, name in enumerate(node.names) if (depth, name) in fields])
 
 
+def _shorter_columns(tree: Node, search: Search) -> Node:
+    """Drop the same candidates from all columns."""
+    at = tree.named(b'"candidates"') if isinstance(tree, Branch) else None
+    branch = None if at is None else _at(tree, (at,))
+    if at is None or not isinstance(branch, Branch) or branch.names is None:
+        return tree
+    columns: dict[Path, Branch] = {
+        (at, place): item for place, item in enumerate(branch.items) if isinstance(item, Branch)
+    }
+    length = min((len(item.items) for item in columns.values()), default=0)
+    return _aligned(tree, columns, length, search) if length else tree
+
+
 def _shorter_groups(tree: Node, schema: Schema | None, search: Search) -> Node:
     """Drop the same positions from all members of an aligned group."""
     if schema is None:
@@ -117,14 +131,24 @@ def _shorter_groups(tree: Node, schema: Schema | None, search: Search) -> Node:
             for path, node in list(nodes(tree)):
                 if search.over():
                     return tree
-                if len(path) != (1 if placement == "context" else 2) or not isinstance(node, Branch):
+                if len(path) not in (1, 2) or not isinstance(node, Branch):
                     continue
                 places = [at for name in names if (at := node.named(name)) is not None]
-                lists = {(*path, at): item for at in places if isinstance(item := node.items[at], Branch)}
-                length = min((len(item.items) for item in lists.values()), default=0)
-                if len(lists) > 1 and length:
-                    tree = _aligned(tree, lists, length, search)
+                if len(path) == (1 if placement == "context" else 2):
+                    tree = _shorter_group(tree, [(*path, at) for at in places], search)
+                elif placement == "candidate":
+                    rows = max(
+                        (len(item.items) for at in places if isinstance(item := node.items[at], Branch)), default=0
+                    )
+                    for row in range(rows):
+                        tree = _shorter_group(tree, [(*path, at, row) for at in places], search)
     return tree
+
+
+def _shorter_group(tree: Node, paths: Sequence[Path], search: Search) -> Node:
+    lists = {path: item for path in paths if isinstance(item := _at(tree, path), Branch)}
+    length = min((len(item.items) for item in lists.values()), default=0)
+    return _aligned(tree, lists, length, search) if len(lists) > 1 and length else tree
 
 
 def _aligned(tree: Node, lists: dict[Path, Branch], length: int, search: Search) -> Node:
@@ -192,6 +216,10 @@ def _legal_at(tree: Node, path: Path, legal: dict[bytes, Leaf]) -> Leaf | None:
     if len(path) not in (2, 3):
         return None
     parent = _at(tree, path[:-1])
+    if len(path) == 3 and isinstance(parent, Branch) and parent.names is None:
+        # An element of a column.
+        path = path[:-1]
+        parent = _at(tree, path[:-1])
     if not isinstance(parent, Branch) or parent.names is None:
         return None
     return legal.get(parent.names[path[-1]].strip(SPACES + b":"))

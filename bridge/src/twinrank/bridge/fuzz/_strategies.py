@@ -51,6 +51,7 @@ def requests(
             plan.members("context", source),
             [plan.members("candidate", source) for _ in range(size)],
             GOOD_K[k] if k < len(GOOD_K) else None,
+            columnar=source.below(4) == 1,
         )
         if kind < 4:
             return document.to_bytes()

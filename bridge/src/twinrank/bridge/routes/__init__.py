@@ -1,4 +1,4 @@
-"""The routes: one module is one route, found by its file name and declared in it as `ROUTE`."""
+"""The routes: one module is one route, found by its file name (with - for _) and declared in it as `ROUTE`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ BASELINE = "ort"
 
 def names() -> tuple[str, ...]:
     """Return every route's name, the baseline first, then by alphabet, without importing any of them."""
-    found = {module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")}
+    found = {
+        module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
+    }
     return (BASELINE, *sorted(found - {BASELINE}))
 
 
@@ -27,7 +29,7 @@ def route(name: str) -> Route:
     """
     if name not in names():
         raise KeyError(f"no route {name!r}; there are {', '.join(names())}")
-    declared = importlib.import_module(f"{__name__}.{name}").ROUTE
+    declared = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").ROUTE
     if not isinstance(declared, Route) or declared.name != name:
         raise TypeError(f"{__name__}.{name}.ROUTE must be a Route named {name!r}, but it is {declared!r}")
     return declared

@@ -39,10 +39,12 @@ from twinrank.bridge._scorer import (
 from twinrank.export.bundle import BUNDLE_CODES, BundleError, read_manifest
 from twinrank.training.schema import SCORING_CODES
 
-__all__ = ["ROUTE", "read_json", "serving"]
+__all__ = ["ROUTE", "launched", "read_json", "serving"]
 
 _NAME = "http"
 _MAX_BODY = 64 * 1024 * 1024
+# A route asks for every answer, on a crowded machine too: its requests wait as long as the route does.
+_QUEUE_AGE_MS = 86_400_000
 _MAX_ANSWER = 1024 * 1024 * 1024
 _CONNECTIONS = 2
 """Requests of a batch that are under way at once: one is computed there while another is read here."""
@@ -52,13 +54,16 @@ _WORDS = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
 @contextmanager
-def serving(models: Path, *, require: Level = "bits", start_timeout: float = 180.0) -> Iterator[str]:
+def serving(
+    models: Path, *, require: Level = "bits", start_timeout: float = 180.0, more: Sequence[str] = ()
+) -> Iterator[str]:
     """Start the server jar on a free loopback port, and stop it on leaving.
 
     Args:
         models: the directory above `<name>/<version>`.
         require: the verification that every bundle must reach.
         start_timeout: seconds until a start counts as hung.
+        more: further options of the server.
 
     Yields:
         The base URL, once the server is ready.
@@ -73,7 +78,8 @@ def serving(models: Path, *, require: Level = "bits", start_timeout: float = 180
     with tempfile.TemporaryDirectory(prefix="twinrank-") as folder:
         port_file = Path(folder) / "port"
         options = ["--models", str(models), "--port", "0", "--port-file", str(port_file), "--require", require]
-        child = Child(java.run_jar(jar, *options, "--max-body", str(_MAX_BODY)))
+        options += ["--max-body", str(_MAX_BODY), "--queue-age", str(_QUEUE_AGE_MS)]
+        child = Child(java.run_jar(jar, *options, *more))
         try:
             if not child.await_file(port_file, start_timeout):
                 _not_ready(child, start_timeout)
@@ -285,16 +291,28 @@ def _narrow(values: Array, dtype: np.dtype[Any]) -> Array:
 def _open(bundle: Path, options: RouteOptions) -> Scorer:
     stack = ExitStack()
     try:
-        name = _name(bundle)
-        if options.against is not None:
-            return _Service(_address(options.against), name, options, stack)
-        models = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twinrank-models-")))
-        _place(bundle, models / name)
-        url = stack.enter_context(serving(models, require=options.require, start_timeout=options.load_timeout))
-        return _Service(url, name, options, stack)
+        return _Service(launched(bundle, options, stack), _name(bundle), options, stack)
     except BaseException:
         stack.close()
         raise
+
+
+def launched(bundle: Path, options: RouteOptions, stack: ExitStack) -> str:
+    """Return the base URL of the service that is named in the options, or of a server started with this bundle alone.
+
+    Args:
+        bundle: the bundle.
+        options: what was said on the command line.
+        stack: stops what was started.
+
+    Raises:
+        RouteFailedError: as `serving`.
+    """
+    if options.against is not None:
+        return _address(options.against)
+    models = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twinrank-models-")))
+    _place(bundle, models / _name(bundle))
+    return stack.enter_context(serving(models, require=options.require, start_timeout=options.load_timeout))
 
 
 def _name(bundle: Path) -> str:

@@ -115,7 +115,7 @@ class _Module(ScorerBase):
 
 def _open(bundle: Path, options: RouteOptions) -> Scorer:
     origin = read_origin(bundle)
-    if options.run is None:
+    if options.run is None or origin.trees is not None:
         why = why_no_run(origin) or "the torch module lives in the run directory: pass --run RUN"
         raise RouteFailedError(_NAME, "unavailable", why)
     try:
@@ -155,7 +155,10 @@ def _quantised(run: TrainedRun, noted: Mapping[str, Any]) -> TrainedRun:
 
 def _lacks(bundle: Path, options: RouteOptions) -> str | None:
     """Return what is missing: a run, where the bundle came from one."""
-    return None if options.run is not None else why_no_run(read_origin(bundle)) or "needs --run RUN"
+    origin = read_origin(bundle)
+    if origin.trees is not None or options.run is None:
+        return why_no_run(origin) or "needs --run RUN"
+    return None
 
 
 ROUTE = Route(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from twinrank.export.bundle._json import Json, JsonError, parse_json
 from twinrank.export.bundle._manifest import Manifest
 from twinrank.export.bundle._tensors import Array
-from twinrank.training.schema import Block, Column, Feature, Packing, Request, Schema, pack
+from twinrank.training.schema import Block, Column, Feature, Packing, Request, Schema, candidate_rows, pack
 
 HISTOGRAMS = "statistics/histograms.json"
 FORMAT = 1
@@ -125,7 +125,11 @@ class HistogramBuilder:
             cut = columns.add(packed)
             if cut is not None:
                 document = json.loads(raw) if document is None else document
-                rows = [document["context"]] if columns.feature.placement == "context" else document["candidates"]
+                rows = (
+                    [document["context"]]
+                    if columns.feature.placement == "context"
+                    else candidate_rows(document["candidates"])
+                )
                 columns.lengths[-1][cut] = [len(rows[row][columns.feature.name]) for row in cut.tolist()]
 
     def build(self) -> Histograms:

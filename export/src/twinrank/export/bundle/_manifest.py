@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from twinrank.export.bundle import _fields as f
 from twinrank.export.bundle._json import Json, JsonError, equal_json, parse_json
@@ -21,6 +21,8 @@ RANKINGS = "goldens/rankings.jsonl"
 UNLISTED = frozenset({MANIFEST, MANIFEST_DIGEST, SIGNATURE})
 FORMAT_MAJOR = 1
 FORMAT_MINOR = 0
+TREES_MINOR = 1
+"""Of a bundle that was compared with a library of trees, which readers of minor 0 refuse by its name."""
 MAX_MANIFEST_BYTES = 16 * 2**20
 MAX_MODEL_BYTES = 2**31 - 1
 TIE_POLICY = "input_index"
@@ -34,6 +36,10 @@ PATH = "(?!.{1025})[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*"
 HEX = "[0-9a-f]{64}"
 RELEASE = "(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)"
 DOMAIN = "|[a-z][a-z0-9_.]{0,63}"
+
+ReferenceSource = Literal["torch", "onnx", "lightgbm", "xgboost", "catboost"]
+PLAIN_REFERENCES = ("torch", "onnx")
+"""What a bundle of minor 0 can have been compared with."""
 
 _DTYPE = f.one_of("float32", "float64")
 _SESSION = f.closed(
@@ -58,7 +64,7 @@ _RUNTIME = f.closed(
 )
 _REFERENCE = f.closed(
     {
-        "source": f.one_of("torch", "onnx"),
+        "source": f.one_of(*get_args(ReferenceSource)),
         "rows": f.integer(1, 2**53),
         "outputs": f.mapping(
             HEAD,

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import onnx
 
@@ -26,11 +25,14 @@ from twinrank.export.bundle._manifest import (
     MANIFEST_DIGEST,
     MODEL,
     MODEL_DATA,
+    PLAIN_REFERENCES,
     RANKINGS,
     REQUESTS,
     TIE_POLICY,
+    TREES_MINOR,
     Allowed,
     Head,
+    ReferenceSource,
     SessionSettings,
     Tolerance,
     parse_manifest,
@@ -52,7 +54,8 @@ class Evidence:
         tolerances: per head, and ``score``.
         sizes: the slate sizes at which batch invariance was tested.
         compared: the values that were compared for it.
-        source: what the graph was compared with: the torch module, or the ONNX graph that it was made from.
+        source: what the graph was compared with: the torch module, the ONNX graph that it was made from, or the library
+            of trees.
         differing: of the compared values those that differed in a bit; above 0 only where ``allowed`` says so.
         allowed: findings that a person let pass.
     """
@@ -62,7 +65,7 @@ class Evidence:
     tolerances: Mapping[str, Tolerance]
     sizes: Sequence[int]
     compared: int
-    source: Literal["torch", "onnx"] = "torch"
+    source: ReferenceSource = "torch"
     differing: int = 0
     allowed: tuple[Allowed, ...] = ()
 
@@ -159,7 +162,10 @@ def bundle_files(draft: Draft) -> dict[str, Content]:
 
 def _manifest(draft: Draft, packing: Packing, data_sets: int, files: Mapping[str, Content]) -> dict[str, object]:
     return {
-        "format": {"major": FORMAT_MAJOR, "minor": FORMAT_MINOR},
+        "format": {
+            "major": FORMAT_MAJOR,
+            "minor": FORMAT_MINOR if draft.evidence.source in PLAIN_REFERENCES else TREES_MINOR,
+        },
         "name": draft.name,
         "runtime": {
             "name": "onnxruntime",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,16 @@ from rich.table import Table
 
 from twinrank.export.bundle import Bundle, BundleError, open_bundle
 from twinrank.export.cli._quantise import quantisation_rows, quantise_option
-from twinrank.training.schema import ScoringError
+from twinrank.training.schema import ScoringError, candidate_rows
 
 if TYPE_CHECKING:
-    from twinrank.export.graph import ExportError, ExportSource
+    from twinrank.export.graph import ExportError, ExportSource, TreeLibrary
 
 __all__ = ["export"]
 
 _TIMED = (1, 20, 200)
 _REPEATS = 21
+_TREES: tuple[TreeLibrary, ...] = ("lightgbm", "xgboost", "catboost")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -48,15 +49,23 @@ Examples:
   twinrank export --module shop.model:make --schema schema.yaml --requests sample.jsonl --models build/models
   twinrank export --onnx ranker.onnx --schema schema.yaml --requests sample.jsonl --models build/models \\
       --heads clicked,score --allow few_requests="a demo"
+  twinrank export --lightgbm model.txt --models build/models
+  twinrank export --onnx ranker.onnx --lightgbm over.txt --schema schema.yaml --requests sample.jsonl \\
+      --models build/models
 
 Exit codes: 0 the bundle is there and proved, 1 it was refused and nothing was written, 2 wrong usage."""
 )
 @click.argument("run", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--module", "factory", metavar="PKG.MOD:FACTORY", help="Export the torch module that a factory returns.")
 @click.option("--onnx", "file", type=_FILE, help="Export an ONNX file.")
-@click.option("--schema", type=_FILE, help="Features and transforms, YAML; with --module and --onnx.")
-@click.option("--requests", type=_FILE, help="Sample requests, one JSON object a line; with --module and --onnx.")
+@click.option("--lightgbm", type=_FILE, help="Export a model of LightGBM: what save_model writes.")
+@click.option("--xgboost", type=_FILE, help="Export a model of XGBoost: .json or .ubj.")
+@click.option("--catboost", type=_FILE, help="Export a model of CatBoost: .json, with the .cbm beside it.")
+@click.option("--schema", type=_FILE, help="Features and transforms, YAML; not needed with a model of trees.")
+@click.option("--requests", type=_FILE, help="Sample requests, one JSON object a line; not needed with trees.")
 @click.option("--heads", help="Names of the outputs in order, as in clicked,liked,score; where they have none.")
+@click.option("--score", help="Of a model of trees with several raw scores, the one that orders the slate.")
+@click.option("--link", is_flag=True, help="Make the predictions of a model of trees heads too, probabilities say.")
 @click.option("--name", help="The model's name; by default the factory's module or the file's name.")
 @click.option("--max-candidates", type=click.IntRange(1, 1_000_000), help="The largest slate; by default 1000.")
 @click.option("--allow", multiple=True, metavar="NAME=REASON", help="Let a finding pass; the bundle says so and why.")
@@ -73,9 +82,10 @@ Exit codes: 0 the bundle is there and proved, 1 it was refused and nothing was w
 def export(run: Path | None, models: Path, version: int | None, least_rows: int | None, **given: Any) -> None:
     """Export a model as a bundle, and prove it before it is there.
 
-    The model is a trained RUN, any torch module, or an ONNX file. The graph is compared with it, every candidate is
-    scored in slates of many sizes and must keep its bits, and the bundle must open as verified-bits. What speaks
-    against it is listed, all at once, and nothing is written. If the newest version has this content already, it stays.
+    The model is a trained RUN, any torch module, an ONNX file, or a model of trees. The graph is compared with it,
+    every candidate is scored in slates of many sizes and must keep its bits, and the bundle must open as verified-bits.
+    What speaks against it is listed, all at once, and nothing is written. If the newest version has this content
+    already, it stays.
     """
     _check_usage(run, given)
     # Half a minute on a machine that is busy, where silence would look like a hang.
@@ -112,53 +122,88 @@ def export(run: Path | None, models: Path, version: int | None, least_rows: int 
 
 
 def _check_usage(run: Path | None, given: dict[str, Any]) -> None:
-    """One source, with what belongs to it.
+    """One source, or a network and trees, with what belongs to it.
 
     Raises:
         click.UsageError: if it is not so.
     """
-    named = {"RUN": run, "--module": given["factory"], "--onnx": given["file"]}
-    sources = [name for name, value in named.items() if value is not None]
-    if len(sources) != 1:
-        chosen = f"{' and '.join(sources)} are given" if sources else "nothing is given"
-        raise click.UsageError(f"Give one of RUN, --module and --onnx; {chosen}.")
-    own = {key: f"--{key.replace('_', '-')}" for key in ("schema", "requests", "heads", "name", "max_candidates")}
+    networks = {"RUN": run, "--module": given["factory"], "--onnx": given["file"]}
+    trees = {f"--{library}": given[library] for library in _TREES}
+    network, tree = ([name for name, value in named.items() if value is not None] for named in (networks, trees))
+    if len(network) > 1 or len(tree) > 1 or not (network or tree):
+        chosen = f"{' and '.join((*network, *tree))} are given" if network or tree else "nothing is given"
+        raise click.UsageError(
+            f"Give one of {', '.join((*networks, *list(trees)[:-1]))} and {list(trees)[-1]}, or a network and trees; "
+            f"{chosen}."
+        )
+    if given["link"] and network:
+        raise click.UsageError("--link is for a model of trees alone.")
+    if given["score"] is not None and not tree:
+        raise click.UsageError(f"--score is for models of trees; {network[0]} names its score by --heads.")
+    keys = ("schema", "requests", "heads", "name", "max_candidates")
+    own = {key: f"--{key.replace('_', '-')}" for key in keys}
     if run is not None:
         wrong = [option for key, option in own.items() if given[key] is not None]
         if wrong:
             raise click.UsageError(f"A run has its own {' and '.join(wrong)}; leave that out.")
-    else:
+    elif network:
         absent = [own[key] for key in ("schema", "requests") if given[key] is None]
         if absent:
-            raise click.UsageError(f"{sources[0]} needs {' and '.join(absent)}.")
+            raise click.UsageError(f"{network[0]} needs {' and '.join(absent)}.")
 
 
 def _source(run: Path | None, given: dict[str, Any], tell: Callable[[str], None]) -> ExportSource:
-    from twinrank.export.graph import (
-        MAX_CANDIDATES,
-        read_allowances,
-        source_of_module,
-        source_of_onnx,
-        source_of_run,
-    )
-    from twinrank.training.run import load_run
+    from twinrank.export.graph import read_allowances, source_of_stack, source_of_trees
 
     allow = read_allowances(given["allow"])
+    library = next((each for each in _TREES if given[each] is not None), None)
+    if library is None:
+        return _network(run, given, allow, tell)
+    if run is not None or given["factory"] is not None or given["file"] is not None:
+        network = _network(run, given, allow, tell)
+        tell(f"reading {given[library].name}")
+        return source_of_stack(network, library, given[library], score=given["score"])
+    tell(f"reading {given[library].name}")
+    return source_of_trees(
+        library,
+        given[library],
+        given["schema"],
+        given["requests"],
+        score=given["score"],
+        link=given["link"],
+        **_options(given, allow),
+    )
+
+
+def _network(
+    run: Path | None, given: dict[str, Any], allow: Mapping[str, str], tell: Callable[[str], None]
+) -> ExportSource:
+    """The source that is no model file of trees: a run, a module or an ONNX file."""
+    from twinrank.export.graph import source_of_module, source_of_onnx, source_of_run, source_of_trees_run
+    from twinrank.training.run import load_run, load_trees_run, run_kind
+
     if run is not None:
         tell("loading the run")
+        if run_kind(run) == "trees":
+            return source_of_trees_run(load_trees_run(run), allow)
         return source_of_run(load_run(run), allow)
-    heads = [head.strip() for head in given["heads"].split(",")] if given["heads"] is not None else None
-    options = {
-        "name": given["name"],
-        "max_candidates": given["max_candidates"] or MAX_CANDIDATES,
-        "heads": heads,
-        "allow": allow,
-    }
+    options = _options(given, allow)
     if given["factory"] is not None:
         tell(f"making the module by {given['factory']}")
         return source_of_module(given["factory"], given["schema"], given["requests"], **options)
     tell(f"reading {given['file'].name}")
     return source_of_onnx(given["file"], given["schema"], given["requests"], **options)
+
+
+def _options(given: dict[str, Any], allow: Mapping[str, str]) -> dict[str, Any]:
+    from twinrank.export.graph import MAX_CANDIDATES
+
+    return {
+        "name": given["name"],
+        "max_candidates": given["max_candidates"] or MAX_CANDIDATES,
+        "heads": [head.strip() for head in given["heads"].split(",")] if given["heads"] is not None else None,
+        "allow": allow,
+    }
 
 
 def _refusal(error: ExportError) -> Table:
@@ -219,7 +264,7 @@ def _latency(bundle: Bundle) -> str:
     have been left out. The bundle is proved and written, so no failure in here is one of the export.
     """
     scored = [json.loads(golden.request) for golden in bundle.goldens if golden.expected.n > 0]
-    candidates = [candidate for request in scored for candidate in request["candidates"]]
+    candidates = [candidate for request in scored for candidate in candidate_rows(request["candidates"])]
     told = []
     try:
         for n in _TIMED:

@@ -209,9 +209,12 @@ def _plain(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+_REFERENCES = {"torch": "the torch module", "onnx": "the ONNX graph it was made from"}
+
+
 def _heads(document: Document) -> Iterator[RenderableType]:
     reference = document["evidence"]["reference"]
-    source = "the torch module" if reference["source"] == "torch" else "the ONNX graph it was made from"
+    source = _REFERENCES.get(reference["source"], f"{reference['source']} itself")
     yield heading("Heads", f"compared with {source} on {plural(reference['rows'], 'candidate')}")
     table = grid("head", "dtype", "max abs", "max ULP", "tolerance a", right=("max abs", "max ULP", "tolerance a"))
     for head in document["heads"]:

@@ -12,6 +12,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
+from twinrank.export.bundle import FloatArray, ReferenceSource
 from twinrank.export.graph._errors import Finding
 from twinrank.export.graph._frames import theirs
 from twinrank.export.graph._prepared import exportable, training_parts
@@ -21,6 +22,7 @@ from twinrank.training.transforms import EncodedSpec
 
 Tensors = Mapping[str, NDArray[np.generic]]
 Part = tuple[str, bytes | memoryview]
+FloatName = Literal["float32", "float64"]
 
 
 # Where a module keeps what named_parameters, named_buffers and named_modules list already.
@@ -28,11 +30,18 @@ _REGISTERED = frozenset(["_parameters", "_buffers", "_modules"])
 
 
 class Back(Protocol):
-    """Encoded tensors to heads and score, from a torch module or an ONNX file."""
+    """Encoded tensors to heads and score, from a torch module, an ONNX file or a model of trees."""
 
     @property
-    def kind(self) -> Literal["torch", "onnx"]:
+    def kind(self) -> ReferenceSource:
         """What the graph is compared with."""
+
+    def dtype_of(self, output: str) -> FloatName:
+        """Of an output."""
+
+    @property
+    def exact(self) -> frozenset[str]:
+        """The outputs that must equal the reference in every bit."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -53,8 +62,16 @@ class Back(Protocol):
             tables: keeps large weights outside.
         """
 
-    def run(self, encoded: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """The reference: outputs for encoded tensors, each [n]."""
+    def run(
+        self, encoded: Tensors, outputs: Sequence[str], found: Mapping[str, FloatArray] | None = None
+    ) -> dict[str, FloatArray]:
+        """The reference: outputs for encoded tensors, each [n].
+
+        Args:
+            encoded: by name.
+            outputs: the heads, the score last.
+            found: what the graph gave for them; trees over a network's outputs are asked about these.
+        """
 
     def parts(self) -> Iterator[Part]:
         """Everything that decides the bytes of a bundle, by name."""
@@ -72,6 +89,7 @@ class TorchBack:
     """
 
     kind: Literal["torch"] = "torch"
+    exact: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -102,14 +120,22 @@ class TorchBack:
         with exportable(self.module):
             return trace(self.module, specs, example, outputs, tables)
 
-    def run(self, encoded: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def dtype_of(self, output: str) -> FloatName:
+        """Float32."""
+        del output
+        return "float32"
+
+    def run(
+        self, encoded: Tensors, outputs: Sequence[str], found: Mapping[str, FloatArray] | None = None
+    ) -> dict[str, FloatArray]:
         """The module's outputs, computed by one thread and without gradients.
 
         Raises:
             ExportError: ``module_failed`` for an error of the module's code, ``outputs_differ_from_heads``.
         """
+        del found
         with one_thread(), theirs("calling forward()", self._ranges):
-            return run_module(self.module, encoded, outputs)
+            return dict(run_module(self.module, encoded, outputs))
 
     def parts(self) -> Iterator[Part]:
         """Settings, weights and buffers, and the source text of every class that neither torch nor twinrank has."""

@@ -45,7 +45,7 @@ def compose(
         back: the encoded tensors to the outputs, in the order of ``specs`` and ``outputs``; its own names mean nothing.
         packing: the inputs, which all stay, used or not.
         specs: the encoded tensors, the back half's inputs.
-        outputs: the heads, the score last.
+        outputs: the heads, the score last; of the types that the back half gives them.
     """
     graph = onnx.GraphProto(name="slate")
     renamed = _append(graph, front.graph, "front", {block.name: block.name for block in packing.blocks})
@@ -60,7 +60,8 @@ def compose(
     counts = [value for value in front.graph.output if value.name in unseen_names(front)]
     for value in counts:
         graph.node.append(helper.make_node("Identity", [renamed[value.name]], [value.name], name=value.name))
-    _declare(graph, packing, outputs, counts)
+    dtypes = [value.type.tensor_type.elem_type for value in back.graph.output]
+    _declare(graph, packing, outputs, dtypes, counts)
     prune(graph)
     made = helper.make_model(
         graph, opset_imports=_opsets(front, back), ir_version=front.ir_version, producer_name="twinrank"
@@ -170,14 +171,18 @@ def reads(node: onnx.NodeProto) -> set[str]:
 
 
 def _declare(
-    graph: onnx.GraphProto, packing: Packing, outputs: Sequence[str], counts: Sequence[onnx.ValueInfoProto]
+    graph: onnx.GraphProto,
+    packing: Packing,
+    outputs: Sequence[str],
+    dtypes: Sequence[int],
+    counts: Sequence[onnx.ValueInfoProto],
 ) -> None:
     types = {"int64": onnx.TensorProto.INT64, "float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}
     for block in packing.blocks:
         shape = [CANDIDATES if dim == -1 else dim for dim in block.shape]
         graph.input.append(helper.make_tensor_value_info(block.name, types[block.dtype], shape))
-    for name in outputs:
-        graph.output.append(helper.make_tensor_value_info(output_name(name), onnx.TensorProto.FLOAT, [CANDIDATES]))
+    for name, dtype in zip(outputs, dtypes, strict=True):
+        graph.output.append(helper.make_tensor_value_info(output_name(name), dtype, [CANDIDATES]))
     for value in counts:
         width = value.type.tensor_type.shape.dim[1].dim_value
         rows = CANDIDATES if value.name == f"{_UNSEEN}candidate" else 1

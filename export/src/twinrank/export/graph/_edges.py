@@ -2,10 +2,11 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from twinrank.training.schema import Feature, Placement, Schema
+from twinrank.training.schema import Feature, Placement, Schema, candidate_rows
 
 Request = dict[str, Any]
 """A request as parsed JSON."""
@@ -18,6 +19,34 @@ _WIDE_INTEGERS = (2**31, 2**32 - 1, -(2**31) - 1, 2**32)
 _MAX_REFUSED_BYTES = 64 * 2**10
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A valid request with something unusual.
+
+    Attributes:
+        kind: what that is.
+        features: those that it changes; none, or all of one kind of change.
+        request: the request.
+    """
+
+    kind: str
+    features: tuple[Feature, ...]
+    request: Request
+
+    @property
+    def label(self) -> str:
+        """The kind, and the features by name."""
+        return ": ".join(
+            (self.kind, *((", ".join(feature.name for feature in self.features),) if self.features else ()))
+        )
+
+
+def parse(raw: bytes) -> Request:
+    """The request of a JSON text that readers accept, its candidates in rows."""
+    document: Request = json.loads(raw)
+    return document | {"candidates": candidate_rows(document["candidates"])}
+
+
 def dump(request: object) -> bytes:
     """The request as JSON on one line."""
     return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
@@ -28,25 +57,42 @@ def cut(request: Request, count: int) -> Request:
     return {"context": request["context"], "candidates": request["candidates"][:count]}
 
 
-def edge_requests(base: Request, schema: Schema) -> Iterator[tuple[str, Request]]:
-    """Valid requests with something unusual, each with a label: a kind, or a kind and the one feature it changes.
+def edge_requests(base: Request, schema: Schema, groups: int | None = None) -> Iterator[Edge]:
+    """Valid requests with something unusual.
 
     Args:
         base: a request of at least one candidate.
         schema: the features.
+        groups: how many requests of a kind are enough; of more features several are changed together, far from each
+            other in the schema. None makes a request for every feature.
     """
-    yield "no candidates", cut(base, 0)
-    yield "one candidate", cut(base, 1)
-    yield "k", cut(base, 5) | {"k": 2}
+    yield Edge("no candidates", (), cut(base, 0))
+    yield Edge("one candidate", (), cut(base, 1))
+    yield Edge("k", (), cut(base, 5) | {"k": 2})
     small = cut(base, 4)
+    step = len(schema.features) if groups is None else min(groups, len(schema.features))
     for kind, change in _CHANGES.items():
-        for feature in schema.features:
-            made = copy.deepcopy(small)
-            if change(made, feature):
-                yield f"{kind}: {feature.name}", made
+        for first in range(step):
+            variants = []
+            for feature in schema.features[first::step]:
+                # A change may leave what it has tried behind: it gets the feature alone.
+                made = _only(small, feature)
+                if change(made, feature):
+                    variants.append((feature, made))
+            if variants:
+                yield Edge(kind, tuple(feature for feature, _ in variants), merge(small, variants))
 
 
-def merge(base: Request, variants: list[tuple[Feature, Request]]) -> Request:
+def _only(request: Request, feature: Feature) -> Request:
+    """The request with one of its features, in new places."""
+    made: Request = {"context": {}, "candidates": [{} for _ in request["candidates"]]}
+    for place, source in zip(_places(made, feature.placement), _places(request, feature.placement), strict=True):
+        if feature.name in source:
+            place[feature.name] = copy.deepcopy(source[feature.name])
+    return made
+
+
+def merge(base: Request, variants: Sequence[tuple[Feature, Request]]) -> Request:
     """The request with each variant's values of that variant's feature."""
     made = copy.deepcopy(base)
     for feature, variant in variants:

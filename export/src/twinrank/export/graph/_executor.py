@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import onnx
 
 from twinrank.export.bundle import Array, FloatArray, Runner, SessionSettings
@@ -27,6 +26,9 @@ class Executor:
 
     def __init__(self, model: onnx.ModelProto, outputs: Sequence[str], tables: Tables) -> None:
         self._outputs = tuple(outputs)
+        self._dtypes = [
+            onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type) for value in model.graph.output
+        ]
         try:
             self._runner = Runner(model.SerializeToString(deterministic=True), SessionSettings(), tables.folder)
         except Exception as e:  # the runtime raises many types, none of them documented
@@ -35,16 +37,16 @@ class Executor:
             ) from e
 
     def __call__(self, blocks: Blocks) -> Sequence[FloatArray]:
-        """The outputs, each float32 [n], the score last.
+        """The outputs, each [n], the score last.
 
         Raises:
             ExportError: ``shape_baked_in`` if the graph fails on the blocks, ``outputs_differ_from_heads`` if it gives
                 another type.
         """
         found = self._run(blocks)[: len(self._outputs)]
-        for name, values in zip(self._outputs, found, strict=True):
-            if values.dtype != np.float32:
-                raise ExportError("outputs_differ_from_heads", f"output {name!r} is {values.dtype}", "Return float32")
+        for name, values, dtype in zip(self._outputs, found, self._dtypes, strict=False):
+            if values.dtype != dtype:
+                raise ExportError("outputs_differ_from_heads", f"output {name!r} is {values.dtype}", f"Return {dtype}")
         return found
 
     def unseen(self, blocks: Blocks) -> Sequence[Array]:

@@ -33,14 +33,16 @@ from twinrank.export.graph._extremes import failing_extremes, measure_extremes
 from twinrank.export.graph._goldens import GoldenMaker, choose_goldens, fullest
 from twinrank.export.graph._invariance import check_invariance
 from twinrank.export.graph._lint import few_requests, judge, lint
-from twinrank.export.graph._reference import covering, measure_reference
+from twinrank.export.graph._reference import covering, inexact, measure_reference
 from twinrank.export.graph._requests import Samples, read_samples
 from twinrank.export.graph._rewriting import rewritten
 from twinrank.export.graph._slates import Blocks, size_of, take
 from twinrank.export.graph._source import ExportSource, code_revision, source_digest, source_of_run, tool_versions
+from twinrank.export.graph._stack_back import StackBack
 from twinrank.export.graph._summary import transforms_summary
 from twinrank.export.graph._tables import Tables
 from twinrank.export.graph._trace import TRACED_CANDIDATES
+from twinrank.export.graph._trees_back import TreesBack
 from twinrank.training.schema import Packing, pack, read_request
 
 if TYPE_CHECKING:
@@ -166,7 +168,8 @@ def _draft(source: ExportSource, digest: str, progress: Progress, tables: Tables
         )
         # A score that depends on the slate means something for the slate as it is only.
         whole = bool(invariance.findings)
-        progress(f"comparing with the {'torch module' if source.back.kind == 'torch' else 'original file'}")
+        proved = _proved(source, model, progress)
+        progress(f"comparing with {_COMPARED.get(source.back.kind, f'{source.back.kind} itself')}")
         reference = measure_reference(
             execute,
             source.back,
@@ -177,6 +180,7 @@ def _draft(source: ExportSource, digest: str, progress: Progress, tables: Tables
             max_candidates=source.max_candidates,
             whole=whole,
         )
+        findings += inexact(reference, source.back.exact, source.back.kind)
         different = measure_extremes(
             execute, source.back, source.front, extremes, outputs, reference.units, reference.tolerances, whole=whole
         )
@@ -187,18 +191,18 @@ def _draft(source: ExportSource, digest: str, progress: Progress, tables: Tables
     allowed = judge((*findings, *reference.findings, *different, *invariance.findings), source.allow, progress)
     progress("choosing goldens")
     maker = GoldenMaker(execute, source.schema, source.max_candidates, [reference.scales[name] for name in outputs])
-    goldens = choose_goldens(maker, samples.requests, source.schema, source.max_candidates)
+    goldens = choose_goldens(maker, samples.requests, source.schema, source.max_candidates, _edge_groups(source))
     tolerances = covering(reference.tolerances, goldens, source.back, source.front, outputs, whole=whole)
     return Draft(
         name=source.name,
         schema=source.schema,
-        heads=tuple(Head(name, output_name(name), "float32") for name in source.heads),
-        score=Head(SCORE, output_name(SCORE), "float32"),
+        heads=tuple(Head(name, output_name(name), source.back.dtype_of(name)) for name in source.heads),
+        score=Head(SCORE, output_name(SCORE), source.back.dtype_of(SCORE)),
         model=model,
         goldens=goldens,
         evidence=Evidence(
             host_class(),
-            reference.rows,
+            reference.rows + proved,
             tolerances,
             invariance.sizes,
             invariance.compared,
@@ -249,6 +253,25 @@ def build_graph(source: ExportSource, slate: Blocks, tables: Tables | None = Non
     return compose(source.front.to_onnx(), back, packing, specs, outputs)
 
 
+_FOREST_EDGES = 32
+_COMPARED = {"torch": "the torch module", "onnx": "the original file"}
+
+
+def _proved(source: ExportSource, model: onnx.ModelProto, progress: Progress) -> int:
+    """How many rows beside the samples were compared with the reference: a forest is asked at all its boundaries.
+
+    Raises:
+        ExportError: ``tree_bits_differ``.
+    """
+    if not isinstance(source.back, TreesBack | StackBack):
+        return 0
+    progress("comparing rows on both sides of every threshold with the library, bit by bit")
+    rows = source.back.prove(model)
+    progress(f"  {rows:,} rows, 0 differing bits")
+    # Of a stack the evidence names what the network was compared with, and these rows never met it.
+    return rows if isinstance(source.back, TreesBack) else 0
+
+
 def _edge_slates(samples: Samples, source: ExportSource, packing: Packing) -> list[Blocks]:
     """Slates with empty, full and longer lists: the lengths at which what was traced may differ."""
     base = fullest(samples.requests)
@@ -261,9 +284,22 @@ def _edge_slates(samples: Samples, source: ExportSource, packing: Packing) -> li
 def _extreme_slates(samples: Samples, source: ExportSource, packing: Packing) -> list[tuple[str, Blocks]]:
     """Legal slates with what no sample need hold: unseen, absent, extreme, not finite; each with what that is."""
     base = fullest(samples.requests)
-    requests = ((label, edges.dump(request)) for label, request in edges.edge_requests(base, source.schema))
-    read = ((label, read_request(raw, source.schema, max_candidates=source.max_candidates)) for label, raw in requests)
-    return [(label, pack(request, packing)) for label, request in read if request.n]
+    slates = []
+    for edge in edges.edge_requests(base, source.schema, _edge_groups(source)):
+        request = read_request(edges.dump(edge.request), source.schema, max_candidates=source.max_candidates)
+        if request.n:
+            slates.append((edge.label, pack(request, packing)))
+    return slates
+
+
+def _edge_groups(source: ExportSource) -> int | None:
+    """How many requests of a kind of edge are enough.
+
+    A forest may have a thousand features, and one of them at an edge cannot hide what another does: no value of one
+    makes every score NaN, and every threshold of each is asked on both sides by itself (`TreesBack.prove`). A network's
+    features are asked one by one.
+    """
+    return _FOREST_EDGES if isinstance(source.back, TreesBack) else None
 
 
 def _silent(step: str) -> None:

@@ -1,6 +1,5 @@
 """Which requests a bundle carries as its proof, and what each gives here."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -91,7 +90,11 @@ class GoldenMaker:
 
 
 def choose_goldens(
-    maker: GoldenMaker, requests: Sequence[bytes], schema: Schema, max_candidates: int
+    maker: GoldenMaker,
+    requests: Sequence[bytes],
+    schema: Schema,
+    max_candidates: int,
+    groups: int | None = None,
 ) -> tuple[Golden, ...]:
     """The goldens of a bundle: real requests, one of them as large as they come, edges of the schema, and refusals.
 
@@ -100,11 +103,12 @@ def choose_goldens(
         requests: the run's raw requests, at least one with a candidate.
         schema: the features.
         max_candidates: the most candidates a request may hold.
+        groups: see `edges.edge_requests`.
 
     Raises:
         ExportError: ``golden_unexpected``.
     """
-    parsed = [(raw, json.loads(raw)) for raw in requests]
+    parsed = [(raw, edges.parse(raw)) for raw in requests]
     filled = [(raw, request) for raw, request in parsed if request["candidates"]]
     picked = sorted({round(i) for i in np.linspace(0, len(filled) - 1, _REAL)})
     goldens = []
@@ -115,7 +119,7 @@ def choose_goldens(
     goldens += _largest(maker, [request for _, request in filled], max_candidates)
     base = fullest(requests)
     goldens += [maker.scored(edges.dump(request)) for _, request in edges.list_requests(base, schema)]
-    goldens += _edge_goldens(maker, base, schema)
+    goldens += _edge_goldens(maker, base, schema, groups)
     goldens += [maker.refused(raw, code) for raw, code in edges.refused_requests(base, schema, max_candidates)]
     return tuple(goldens)
 
@@ -132,7 +136,7 @@ def _largest(maker: GoldenMaker, requests: Sequence[edges.Request], max_candidat
 
 def fullest(requests: Sequence[bytes]) -> edges.Request:
     """The request that fills most of the schema, of those with a candidate."""
-    return max((request for raw in requests if (request := json.loads(raw))["candidates"]), key=_fullness)
+    return max((request for raw in requests if (request := edges.parse(raw))["candidates"]), key=_fullness)
 
 
 def _fullness(request: edges.Request) -> int:
@@ -141,20 +145,18 @@ def _fullness(request: edges.Request) -> int:
     return sum(len(value) if isinstance(value, list) else 1 for place in places for value in place.values())
 
 
-def _edge_goldens(maker: GoldenMaker, base: edges.Request, schema: Schema) -> list[Golden]:
+def _edge_goldens(maker: GoldenMaker, base: edges.Request, schema: Schema, groups: int | None) -> list[Golden]:
     """One golden a kind of edge, with as many features at the edge together as keep the outputs in scale."""
-    features = {feature.name: feature for feature in schema.features}
     merged: dict[str, tuple[edges.Request, list[tuple[Feature, edges.Request]]]] = {}
     made: dict[str, Golden] = {}
-    for label, request in edges.edge_requests(base, schema):
-        kind, _, name = label.partition(": ")
-        if not name:
-            made[kind] = maker.scored(edges.dump(request))
+    for edge in edges.edge_requests(base, schema, groups):
+        if not edge.features:
+            made[edge.kind] = maker.scored(edges.dump(edge.request))
             continue
-        base_cut, variants = merged.setdefault(kind, (edges.cut(base, 4), []))
-        attempt = [*variants, (features[name], request)]
+        base_cut, variants = merged.setdefault(edge.kind, (edges.cut(base, 4), []))
+        attempt = [*variants, *((feature, edge.request) for feature in edge.features)]
         golden = maker.scored(edges.dump(edges.merge(base_cut, attempt)))
         if maker.in_scale(golden):
-            made[kind] = golden
-            merged[kind] = (base_cut, attempt)
+            made[edge.kind] = golden
+            merged[edge.kind] = (base_cut, attempt)
     return list(made.values())

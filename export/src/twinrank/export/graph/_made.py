@@ -49,8 +49,8 @@ def source_of_module(
         ExportError: see `make_module` and `user_back`; ``no_request``, ``schema_invalid``, ``name_invalid``.
     """
     where = target.partition(":")[0]
-    chosen = _checked(name if name is not None else where.rpartition(".")[2])
-    front, lines = _front(schema), _lines(requests)
+    chosen = checked_name(name if name is not None else where.rpartition(".")[2])
+    front, lines = read_front(schema), read_lines(requests)
     samples = read_samples(lines, front, max_candidates, strict=False, tell=_nothing)
     slate = samples.slates[0]
     rows = np.arange(TRACED_CANDIDATES, dtype=np.int64) % size_of(slate, front.packing)
@@ -74,8 +74,8 @@ def source_of_onnx(
     Raises:
         ExportError: see `OnnxBack`; ``no_request``, ``schema_invalid``, ``name_invalid``.
     """
-    chosen = _checked(name if name is not None else file.stem)
-    front, lines = _front(schema), _lines(requests)
+    chosen = checked_name(name if name is not None else file.stem)
+    front, lines = read_front(schema), read_lines(requests)
     back = OnnxBack(file, front.outputs, heads)
     return _source(chosen, front, back, back.outputs[:-1], lines, file.name, max_candidates, allow)
 
@@ -90,20 +90,27 @@ def _source(
     max_candidates: int,
     allow: Mapping[str, str] | None,
 ) -> ExportSource:
-    for head in heads:
-        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", head) or head == SCORE:
-            raise ExportError("outputs_differ_from_heads", f"{head!r} can name no head", "Use letters, digits and _")
+    checked_heads(heads)
     provenance: dict[str, object] = {"origin": {"kind": back.kind, "name": origin}}
     return ExportSource(name, front, back, tuple(heads), tuple(requests), provenance, max_candidates, allow or {})
 
 
-def _checked(name: str) -> str:
+def checked_heads(heads: Sequence[str]) -> None:
+    """Refuses names that no head can have: ``outputs_differ_from_heads``."""
+    for head in heads:
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", head) or head == SCORE:
+            raise ExportError("outputs_differ_from_heads", f"{head!r} can name no head", "Use letters, digits and _")
+
+
+def checked_name(name: str) -> str:
+    """The name, if a bundle can have it; else ``name_invalid``."""
     if not _NAME.fullmatch(name):
         raise ExportError("name_invalid", f"{name!r} can name no model", "Give --name: letters, digits, _ . and -")
     return name
 
 
-def _front(schema: Path) -> FrontGraph:
+def read_front(schema: Path) -> FrontGraph:
+    """The front graph of a schema file; else ``schema_invalid``."""
     try:
         return read_front_yaml(schema)
     except TransformError as e:
@@ -111,7 +118,8 @@ def _front(schema: Path) -> FrontGraph:
         raise ExportError.of(Finding("schema_invalid", schema.name, problem, remedy) for problem in e.problems) from e
 
 
-def _lines(requests: Path) -> list[bytes]:
+def read_lines(requests: Path) -> list[bytes]:
+    """The lines of a file of requests; ``no_request`` if there is none."""
     lines = requests.read_bytes().split(b"\n")
     if not lines[-1].strip():
         lines.pop()

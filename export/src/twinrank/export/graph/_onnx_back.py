@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.inliner import inline_local_functions
 
-from twinrank.export.bundle import SessionSettings, session_options
-from twinrank.export.graph._back import Part
+from twinrank.export.bundle import FloatArray, SessionSettings, session_options
+from twinrank.export.graph._back import FloatName, Part
 from twinrank.export.graph._compose import SCORE, all_nodes, rename
 from twinrank.export.graph._errors import ExportError, Finding
 from twinrank.export.graph._tables import Tables
@@ -27,7 +27,7 @@ Tensors = Mapping[str, NDArray[np.generic]]
 _OPSETS = (20, 23)
 _IR = 10
 _PREFIX = "file/"
-_NUMBERS = {"int64": TensorProto.INT64, "float32": TensorProto.FLOAT}
+_NUMBERS = {"int64": TensorProto.INT64, "float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 # What holds every value of the encoded type: ids are rows of tables, and float32 is exact in float64.
 _WIDER = {("int64", TensorProto.INT32): np.int32, ("float32", TensorProto.DOUBLE): np.float64}
 
@@ -49,6 +49,7 @@ class OnnxBack:
     """
 
     kind: Literal["onnx"] = "onnx"
+    exact: frozenset[str] = frozenset()
 
     def __init__(self, path: Path, specs: Sequence[EncodedSpec], heads: Sequence[str] | None = None) -> None:
         self._model = _read(path)
@@ -124,8 +125,16 @@ class OnnxBack:
         made.opset_import.extend(entry for entry in model.opset_import if entry.domain in used)
         return made
 
-    def run(self, encoded: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def dtype_of(self, output: str) -> FloatName:
+        """Float32."""
+        del output
+        return "float32"
+
+    def run(
+        self, encoded: Tensors, outputs: Sequence[str], found: Mapping[str, FloatArray] | None = None
+    ) -> dict[str, FloatArray]:
         """What ONNX Runtime gives for the file as it is, by one thread."""
+        del found
         n = next(len(encoded[spec.name]) for spec in self._specs if spec.placement == "candidate")
         feeds = {}
         types = {value.name: value.type.tensor_type for value in self._inputs}
@@ -141,21 +150,21 @@ class OnnxBack:
             options = session_options(SessionSettings())
             self._session = ort.InferenceSession(self._bytes, options, providers=["CPUExecutionProvider"])
         try:
-            found = self._session.run([value.name for value in self._model.graph.output], feeds)
+            given = self._session.run([value.name for value in self._model.graph.output], feeds)
         except Exception as e:  # the runtime raises many types, none of them documented
             raise ExportError(
                 "shape_baked_in",
                 f"the file itself fails for {n} candidates: {e}",
                 "Convert it with a free batch axis; all its inputs along it, or context inputs of one row",
             ) from e
-        for name, values in zip(outputs, found, strict=True):
+        for name, values in zip(outputs, given, strict=True):
             if values.size != n:
                 raise ExportError(
                     "outputs_differ_from_heads",
                     f"output {name!r} is {list(values.shape)} for {n} candidates",
                     "Give one value a candidate: [n] or [n, 1]",
                 )
-        return {name: values.reshape(-1) for name, values in zip(outputs, found, strict=True)}
+        return {name: values.reshape(-1) for name, values in zip(outputs, given, strict=True)}
 
     def parts(self) -> Iterator[Part]:
         """The file with its external data, and how its outputs are named."""

@@ -83,8 +83,14 @@ class _Seen:
 
 
 def reference_outputs(
-    back: Back, front: FrontGraph, blocks: Blocks, outputs: Sequence[str], *, whole: bool = False
-) -> dict[str, NDArray[np.float32]]:
+    back: Back,
+    front: FrontGraph,
+    blocks: Blocks,
+    outputs: Sequence[str],
+    *,
+    whole: bool = False,
+    found: Sequence[FloatArray] | None = None,
+) -> dict[str, FloatArray]:
     """The reference's outputs for a slate.
 
     Args:
@@ -94,22 +100,25 @@ def reference_outputs(
         outputs: the heads, the score last.
         whole: whether it sees the slate as it is; else each candidate is scored in a batch of ``BATCH``, the last one
             filled up.
+        found: what the graph gave for the slate; see `Back.run`.
     """
+    known = None if found is None else dict(zip(outputs, found, strict=True))
     if whole:
-        return back.run(front.encode(blocks), outputs)
+        return back.run(front.encode(blocks), outputs, known)
     n = size_of(blocks, front.packing)
-    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in outputs}
+    parts: dict[str, list[FloatArray]] = {name: [] for name in outputs}
     for start in range(0, n, BATCH):
         rows = np.minimum(np.arange(start, start + BATCH, dtype=np.int64), n - 1)
-        found = back.run(front.encode(take(blocks, rows, front.packing)), outputs)
+        taken = None if known is None else {name: values[rows] for name, values in known.items()}
+        given = back.run(front.encode(take(blocks, rows, front.packing)), outputs, taken)
         for name in outputs:
-            parts[name].append(found[name][: n - start].copy())
+            parts[name].append(given[name][: n - start].copy())
     return {name: np.concatenate(parts[name]) for name in outputs}
 
 
 def module_outputs(
     module: torch.nn.Module, front: FrontGraph, blocks: Blocks, outputs: Sequence[str]
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, FloatArray]:
     """The module's outputs for a slate, each candidate scored in a batch of ``BATCH``, the last one filled up."""
     return reference_outputs(TorchBack(module), front, blocks, outputs)
 
@@ -156,8 +165,8 @@ def measure_reference(
     sized = [(slate, True) for slate in _sized(slates, front.packing, max_candidates)]
     others = [(slate, whole) for slate in (*edges, *_enough(slates, front.packing))]
     for slate, as_is in (*sized, *others):
-        expected = reference_outputs(back, front, slate, outputs, whole=as_is)
         actual = run(slate)
+        expected = reference_outputs(back, front, slate, outputs, whole=as_is, found=actual)
         for name, values in zip(outputs, actual, strict=True):
             if values.shape != expected[name].shape or values.dtype != expected[name].dtype:
                 raise ExportError(
@@ -203,6 +212,20 @@ def measure_reference(
     )
 
 
+def inexact(reference: Reference, exact: frozenset[str], kind: str) -> list[Finding]:
+    """``tree_bits_differ`` for each output that must be exact, and had other bits than the reference's."""
+    return [
+        Finding(
+            "tree_bits_differ",
+            f"output {name!r}",
+            f"differs from {kind} by up to {seen.max_abs:.3g}, {seen.max_ulp} ULP, in the sample requests",
+            "Compare features and their order with those that the model was trained on",
+        )
+        for name, seen in reference.tolerances.items()
+        if name in exact and (seen.max_ulp or seen.max_abs)
+    ]
+
+
 def covering(
     tolerances: Mapping[str, Tolerance],
     goldens: Sequence[Golden],
@@ -233,7 +256,7 @@ def covering(
             continue
         names = (block.name for block in front.packing.blocks)
         blocks = dict(zip(names, golden.expected.inputs, strict=True))
-        expected = reference_outputs(back, front, blocks, outputs, whole=whole)
+        expected = reference_outputs(back, front, blocks, outputs, whole=whole, found=golden.expected.outputs)
         for name, actual in zip(outputs, golden.expected.outputs, strict=True):
             difference = compare_bits(expected[name], actual)
             if not np.isfinite(difference.max_abs) or difference.max_ulp < 0:
@@ -267,12 +290,13 @@ def _alone(
     for row in range(min(size_of(slate, front.packing), TRACED_CANDIDATES)):
         one = take(slate, np.array([row], np.int64), front.packing)
         try:
-            expected = back.run(front.encode(one), list(seen))
+            given = run(one)
+            expected = back.run(front.encode(one), list(seen), dict(zip(seen, given, strict=True)))
         except Exception as e:  # the user's module may raise anything
             text = str(e).strip().splitlines()
             said = text[0] if text else type(e).__name__
             return [f"the {reference_word(back.kind)} itself fails for a single candidate: {said}"]
-        for name, values in zip(seen, run(one), strict=True):
+        for name, values in zip(seen, given, strict=True):
             seen[name].add(expected[name], values)
     return []
 
@@ -288,7 +312,7 @@ class _Repeated:
         self._encoded = {name: _aligned(values) for name, values in front.encode(slate).items()}
         self._first = self._run()
 
-    def _run(self) -> dict[str, NDArray[np.float32]]:
+    def _run(self) -> dict[str, FloatArray]:
         encoded = {name: _aligned(values) for name, values in self._encoded.items()}
         return {name: values.copy() for name, values in self._back.run(encoded, self._outputs).items()}
 
@@ -314,7 +338,7 @@ def _aligned(values: NDArray[np.generic]) -> NDArray[np.generic]:
 
 def reference_word(kind: str) -> str:
     """What a person calls a reference of this kind."""
-    return "module" if kind == "torch" else "file"
+    return {"torch": "module", "onnx": "file"}.get(kind, "library")
 
 
 def _far(output: str, seen: _Seen, kind: str) -> list[Finding]:

@@ -22,6 +22,7 @@ _TOOLS = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "torch")
 CODE = (
     "twinrank.export.bundle",
     "twinrank.export.graph",
+    "twinrank.export.trees",
     "twinrank.training.models",
     "twinrank.training.schema",
     "twinrank.training.transforms",

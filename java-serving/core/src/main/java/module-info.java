@@ -6,6 +6,7 @@ module dev.twinrank.core {
   requires com.microsoft.onnxruntime;
 
   uses dev.twinrank.core.internal.engine.EngineProvider;
+  uses dev.twinrank.core.internal.trees.TreeKernelProvider;
 
   exports dev.twinrank.core;
   exports dev.twinrank.core.internal.engine to
@@ -15,4 +16,6 @@ module dev.twinrank.core {
       dev.twinrank.probe;
   exports dev.twinrank.core.internal.proto to
       dev.twinrank.probe;
+  exports dev.twinrank.core.internal.trees to
+      dev.twinrank.vector;
 }

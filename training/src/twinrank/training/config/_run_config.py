@@ -98,7 +98,10 @@ class SourceConfig:
     window_days: int | None = None
 
     def __post_init__(self) -> None:
-        kinds = ("user", "item", "users", "items", "history_item", "history_time", "request_time", "popularity")
+        kinds = (
+            *("user", "item", "users", "items", "history_item", "history_time", "history_count", "history_rating"),
+            *("request_time", "popularity", "item_rating", "covisits"),
+        )
         _require(self.kind in kinds, f"kind must be one of {kinds}, not {self.kind!r}")
         _require(self.window_days is None or self.window_days >= 1, "window_days must be >= 1")
 
@@ -231,6 +234,40 @@ class SampleConfig:
 
 
 @dataclass(frozen=True)
+class TreesConfig:
+    """The trees; see `twinrank.training.trees.TreeOptions`, which checks them."""
+
+    library: str
+    objective: str
+    rounds: int
+    learning_rate: float
+    leaves: int
+    label_gain: tuple[float, ...]
+    early_stopping: int | None = None
+    monotone: Mapping[str, int] = field(default_factory=dict)
+    position_bias: float | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SlatesConfig:
+    """Training slates: the next events after a request, graded, and sampled items that the user never met.
+
+    Grade 0 was not met, 1 was met, and every rating in `grades` that is reached is one grade more.
+    """
+
+    horizon: int
+    negatives: int
+    negative_power: float
+    grades: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(min(self.horizon, self.negatives) >= 1, "counts must be >= 1")
+        _require(self.negative_power >= 0, "negative_power must be >= 0")
+        _require(list(self.grades) == sorted(set(self.grades)), "grades must rise")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """A whole run. `features` and `transforms` stay mappings: the schema and the transforms check them."""
 
@@ -250,14 +287,106 @@ class RunConfig:
     samples: SampleConfig
 
     def __post_init__(self) -> None:
-        _require(
-            _NAME.fullmatch(self.name) is not None,
-            "name must be letters, digits, '_', '.' and '-', at most 128, and begin with a letter, digit or '_'; "
-            f"it is {self.name!r}",
-        )
-        _require(0 <= self.seed <= _MAX_SEED, f"seed must be 0 to {_MAX_SEED}, not {self.seed}")
-        _require(1 <= self.threads <= _MAX_THREADS, f"threads must be 1 to {_MAX_THREADS}, not {self.threads}")
-        _require(self.max_candidates >= 1, "max_candidates must be >= 1")
+        _check_run(self.name, self.seed, self.threads, self.max_candidates)
+
+
+@dataclass(frozen=True)
+class TreesRunConfig:
+    """A whole run of trees on interactions."""
+
+    name: str
+    seed: int
+    threads: int
+    max_candidates: int
+    data: DataConfig
+    split: SplitConfig
+    requests: RequestsConfig
+    features: tuple[object, ...]
+    transforms: tuple[object, ...]
+    trees: TreesConfig
+    slates: SlatesConfig
+    evaluation: EvaluationConfig
+    samples: SampleConfig
+    vocabularies: Mapping[str, VocabularyConfig] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_run(self.name, self.seed, self.threads, self.max_candidates)
+
+
+@dataclass(frozen=True)
+class RankingFileConfig:
+    """Rows of a ranking file, the sizes of their queries, and where the rows were shown; paths."""
+
+    rows: str
+    queries: str | None = None
+    positions: str | None = None
+
+
+@dataclass(frozen=True)
+class SvmlightConfig:
+    """Ranking files: for training, for stopping, and for the last measure."""
+
+    training: RankingFileConfig
+    validation: RankingFileConfig
+    test: RankingFileConfig | None = None
+
+
+@dataclass(frozen=True)
+class RankingDataConfig:
+    """Where queries come from."""
+
+    svmlight: SvmlightConfig
+
+
+@dataclass(frozen=True)
+class RankingEvaluationConfig:
+    """Cut-offs of nDCG; the first one stops training."""
+
+    k: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _require(bool(self.k) and min(self.k) >= 1, "k must be cut-offs >= 1")
+
+
+@dataclass(frozen=True)
+class RankingRunConfig:
+    """A whole run of trees on ranking files."""
+
+    name: str
+    seed: int
+    threads: int
+    max_candidates: int
+    data: RankingDataConfig
+    trees: TreesConfig
+    evaluation: RankingEvaluationConfig
+    samples: int = 200
+
+    def __post_init__(self) -> None:
+        _check_run(self.name, self.seed, self.threads, self.max_candidates)
+        _require(self.samples >= 1, "samples must be >= 1")
+
+
+def _check_run(name: str, seed: int, threads: int, max_candidates: int) -> None:
+    _require(
+        _NAME.fullmatch(name) is not None,
+        "name must be letters, digits, '_', '.' and '-', at most 128, and begin with a letter, digit or '_'; "
+        f"it is {name!r}",
+    )
+    _require(0 <= seed <= _MAX_SEED, f"seed must be 0 to {_MAX_SEED}, not {seed}")
+    _require(1 <= threads <= _MAX_THREADS, f"threads must be 1 to {_MAX_THREADS}, not {threads}")
+    _require(max_candidates >= 1, "max_candidates must be >= 1")
+
+
+def read_trees_config(document: Mapping[str, Any]) -> TreesRunConfig | RankingRunConfig:
+    """Reads a run file of trees: one that has the section `trees`.
+
+    Raises:
+        ConfigError: as for `read_config`.
+    """
+    data = document.get("data")
+    if isinstance(data, Mapping) and "svmlight" in data:
+        return read_strictly(RankingRunConfig, document, where="run")
+    return read_strictly(TreesRunConfig, document, where="run")
 
 
 def read_config(text: str) -> tuple[RunConfig, dict[str, Any]]:

@@ -10,16 +10,38 @@ from numpy.typing import NDArray
 
 from twinrank.training.data._cells import Cells, parse_cells
 from twinrank.training.data._errors import DataError
+from twinrank.training.data._histories import Covisits, item_ratings, user_ratings
 from twinrank.training.data._interactions import Interactions
 from twinrank.training.data._popularity import count_popularity
 from twinrank.training.data._requests import Requests
 from twinrank.training.data._table import Table
 from twinrank.training.schema import Feature, FeatureColumn, Schema
 
-Kind = Literal["user", "item", "users", "items", "history_item", "history_time", "request_time", "popularity"]
+Kind = Literal[
+    "user",
+    "item",
+    "users",
+    "items",
+    "history_item",
+    "history_time",
+    "history_count",
+    "history_rating",
+    "request_time",
+    "popularity",
+    "item_rating",
+    "covisits",
+]
 
-_CONTEXT = ("user", "users", "history_item", "history_time", "request_time")
+_CONTEXT = ("user", "users", "history_item", "history_time", "history_count", "history_rating", "request_time")
+_DTYPES = {
+    "popularity": "int64",
+    "history_count": "int64",
+    "history_rating": "float64",
+    "item_rating": "float64",
+    "covisits": "float64",
+}
 _HISTORY = ("history_item", "history_time")
+_PAIRS = ("covisits",)
 
 
 @dataclass(frozen=True)
@@ -29,7 +51,11 @@ class FeatureSource:
     Attributes:
         kind: `user`, `item`: the identifier. `users`, `items`: a column of the side table. `history_item`,
             `history_time`: the user's events strictly before the request. `request_time`: its time. `popularity`:
-            how many events the item had strictly before the request's snapshot.
+            how many events the item had strictly before the request's snapshot. `history_count`, `history_rating`: how
+            many events the user had strictly before the request, and their mean rating, missing where there is none.
+            `item_rating`: the item's mean rating strictly before the snapshot, missing where there is none. `covisits`:
+            how alike the item and those of the history are, see `Covisits`; it is another for every pair of request
+            and item, so it goes with trees only.
         column: name in the side table; for `users` and `items` only.
         separator: splits a cell into a list; for list features from a side table only.
         absent: cells that mean missing.
@@ -82,6 +108,9 @@ class FeatureData:
         snapshot: int,
     ) -> None:
         _check(schema, sources)
+        rated = [name for name, source in sources.items() if source.kind in ("history_rating", "item_rating")]
+        if rated and events.rating is None:
+            raise DataError(f"features {rated} are of ratings, and these interactions have none.")
         self.schema = schema
         self.events = events
         self._sources = dict(sources)
@@ -107,6 +136,10 @@ class FeatureData:
         source = self._sources[feature.name]
         if source.kind == "request_time":
             return FeatureColumn(requests.time)
+        if source.kind == "history_count":
+            return FeatureColumn(requests.known.lengths)
+        if source.kind == "history_rating":
+            return _maybe(user_ratings(requests))
         if feature.list is None or source.kind not in _HISTORY:
             return self._cells[feature.name].take(requests.user)
         events, lengths = requests.history(feature.list.max_length)
@@ -120,7 +153,11 @@ class FeatureData:
 
         Raises:
             LeakageError: if a count draws on an event at or after its snapshot.
+            DataError: if a feature differs by request; `slate_columns` gives those.
         """
+        pairs = list(self.pair_features)
+        if pairs:
+            raise DataError(f"features {pairs} differ for every request, so a catalogue cannot be shared; use trees.")
         catalogue = len(self.events.items)
         rows = np.tile(np.arange(catalogue), len(as_of))
         columns = {}
@@ -130,8 +167,50 @@ class FeatureData:
                 table = count_popularity(self.events, as_of, window=source.window)
                 table.check(self.events)
                 columns[feature.name] = FeatureColumn(table.counts.reshape(-1))
+            elif source.kind == "item_rating":
+                columns[feature.name] = _maybe(item_ratings(self.events, as_of).reshape(-1))
             else:
                 columns[feature.name] = self._cells[feature.name].take(rows)
+        return columns
+
+    @property
+    def pair_features(self) -> tuple[str, ...]:
+        """Candidate features that differ for every pair of request and item."""
+        return tuple(feature.name for feature in self.schema.candidate if self._sources[feature.name].kind in _PAIRS)
+
+    def slate_columns(
+        self, requests: Requests, rows: NDArray[np.int64], items: Sequence[NDArray[np.int64]]
+    ) -> dict[str, FeatureColumn]:
+        """Every candidate feature of some requests' slates, one row a candidate, slate by slate.
+
+        Args:
+            requests: the requests.
+            rows: int64, shape [b], which of them.
+            items: for each, int64, positions of its candidates in the catalogue.
+
+        Raises:
+            LeakageError: if a count draws on an event at or after its snapshot.
+        """
+        as_of, snapshot = np.unique(requests.time[rows] // self._snapshot * self._snapshot, return_inverse=True)
+        sizes = [len(slate) for slate in items]
+        flat = np.concatenate(items)
+        place = np.repeat(snapshot, sizes)
+        columns = {}
+        for feature in self.schema.candidate:
+            source = self._sources[feature.name]
+            if source.kind == "popularity":
+                table = count_popularity(self.events, as_of, window=source.window)
+                table.check(self.events)
+                columns[feature.name] = FeatureColumn(table.counts[place, flat])
+            elif source.kind == "item_rating":
+                columns[feature.name] = _maybe(item_ratings(self.events, as_of)[place, flat])
+            elif source.kind == "covisits":
+                known = [Covisits(self.events, int(time)) for time in as_of]
+                met = [requests.events.item[requests.known.row(int(row))] for row in rows]
+                parts = [known[at].of(own)[slate] for at, own, slate in zip(snapshot, met, items, strict=True)]
+                columns[feature.name] = FeatureColumn(np.concatenate(parts))
+            else:
+                columns[feature.name] = self._cells[feature.name].take(flat)
         return columns
 
     def observed(self, name: str, population: Requests) -> list[Any]:
@@ -183,6 +262,10 @@ class FeatureData:
             source = self._sources[feature.name]
             if source.kind == "request_time":
                 context[feature.name] = int(requests.time[row])
+            elif source.kind == "history_count":
+                context[feature.name] = len(history)
+            elif source.kind == "history_rating":
+                _put(context, feature, _known(user_ratings(requests)[row]))
             elif source.kind == "history_time":
                 context[feature.name] = requests.events.time[history].tolist()
             elif source.kind == "history_item":
@@ -199,11 +282,26 @@ class FeatureData:
             source = self._sources[feature.name]
             if source.kind == "popularity":
                 values: Sequence[Any] = count_popularity(self.events, as_of, window=source.window).counts[0].tolist()
+            elif source.kind == "item_rating":
+                values = [_known(value) for value in item_ratings(self.events, as_of)[0]]
+            elif source.kind == "covisits":
+                met = requests.events.item[requests.known.row(row)]
+                values = Covisits(self.events, int(as_of[0])).of(met).tolist()
             else:
                 values = self._cells[feature.name].values
             for candidate, item in zip(candidates, items, strict=True):
                 _put(candidate, feature, values[item])
         return candidates
+
+
+def _maybe(values: NDArray[np.float64]) -> FeatureColumn:
+    """NaN as missing."""
+    present = ~np.isnan(values)
+    return FeatureColumn(np.where(present, values, 0.0), None, present.astype(np.int64))
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _put(target: dict[str, Any], feature: Feature, value: object) -> None:
@@ -236,5 +334,5 @@ def _check(schema: Schema, sources: Mapping[str, FeatureSource]) -> None:
             raise DataError(f"feature {feature.name!r} is a history: make it a list that keeps the last elements.")
         if kind in ("history_time", "request_time") and feature.dtype != "timestamp":
             raise DataError(f"feature {feature.name!r} comes from {kind!r} and must be a timestamp.")
-        if kind == "popularity" and feature.dtype != "int64":
-            raise DataError(f"feature {feature.name!r} counts events and must be int64.")
+        if kind in _DTYPES and (feature.dtype != _DTYPES[kind] or feature.list or feature.vector):
+            raise DataError(f"feature {feature.name!r} comes from {kind!r} and must be one {_DTYPES[kind]}.")

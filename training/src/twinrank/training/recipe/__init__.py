@@ -2,6 +2,7 @@
 
 from twinrank.training.recipe._errors import RecipeError
 from twinrank.training.recipe._listener import Listener
-from twinrank.training.recipe._recipe import Outcome, train
+from twinrank.training.recipe._outcome import Outcome
+from twinrank.training.recipe._recipe import train
 
 __all__ = ["Listener", "Outcome", "RecipeError", "train"]

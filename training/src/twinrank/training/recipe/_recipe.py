@@ -11,23 +11,16 @@ from typing import Any
 
 import yaml
 
-from twinrank.training.config import ConfigError, RunConfig, read_config
-from twinrank.training.data import (
-    FeatureData,
-    FeatureSource,
-    Requests,
-    TemporalSplit,
-    place_requests,
-    temporal_split,
-)
+from twinrank.training.config import ConfigError, RunConfig, load_yaml, read_config
 from twinrank.training.models import SlateRanker
-from twinrank.training.recipe._errors import RecipeError
-from twinrank.training.recipe._features import build_front, build_schema
 from twinrank.training.recipe._listener import Listener
 from twinrank.training.recipe._load import LoadedData, load_data
 from twinrank.training.recipe._measure import choose_baselines, measure
+from twinrank.training.recipe._outcome import CHECKPOINTS, Outcome, clear
+from twinrank.training.recipe._place import Placed, place, protocol
 from twinrank.training.recipe._samples import sample_requests
-from twinrank.training.run import RUN_FILES, finished_fingerprint, load_run, write_run
+from twinrank.training.recipe._trees import train_trees
+from twinrank.training.run import finished_fingerprint, load_run, write_run
 from twinrank.training.trainer import (
     Checkpoints,
     EncodedRequests,
@@ -41,26 +34,8 @@ from twinrank.training.trainer import (
     ranking_loss,
     reproducible,
 )
-from twinrank.training.transforms import FrontGraph
 
-_HOUR_MS = 3_600_000
 _LIBRARIES = ("twinrank", "torch", "numpy", "onnxruntime", "scipy")
-_CHECKPOINTS = "checkpoint"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a call of `train` came to.
-
-    Attributes:
-        path: the run directory.
-        reused: whether a finished run of the same configuration and data was there already.
-        metrics: what metrics.json holds.
-    """
-
-    path: Path
-    reused: bool
-    metrics: Mapping[str, Any]
 
 
 def train(
@@ -91,6 +66,9 @@ def train(
         RunError: if the finished run in `out` is damaged.
         CheckpointError: if the checkpoint cannot be resumed from.
     """
+    document = load_yaml(text)
+    if isinstance(document, Mapping) and "trees" in document:
+        return train_trees(text, out, cache=cache, listener=listener, seed=seed, resume=resume, force=force)
     config, settings = read_config(text)
     if seed is not None:
         text = yaml.safe_dump({**settings, "seed": seed}, sort_keys=False, allow_unicode=True)
@@ -102,22 +80,22 @@ def train(
     if not force and finished_fingerprint(out) == fingerprint:
         load_run(out)
         return Outcome(out, True, json.loads((out / "metrics.json").read_bytes()))
-    _clear(out, resume=resume, force=force)
-    checkpoints = Checkpoints(out / _CHECKPOINTS, fingerprint=fingerprint)
+    clear(out, resume=resume, force=force)
+    checkpoints = Checkpoints(out / CHECKPOINTS, fingerprint=fingerprint)
     with reproducible(seed=config.seed, threads=config.threads):
         prepared = _prepare(config, data, listener)
         arguments = _module_arguments(config)
         try:
-            module = SlateRanker(inputs=prepared.front.outputs, **arguments)
+            module = SlateRanker(inputs=prepared.placed.front.outputs, **arguments)
         except ValueError as error:
             raise ConfigError([f"run.model: {error}"]) from error
         result = _fit(config, prepared, module, checkpoints, listener, resume=resume)
         listener.say("measuring ranker and baselines")
         metrics = _measure(config, prepared, module, result)
     samples = sample_requests(
-        prepared.features,
-        prepared.sources,
-        prepared.requests["test"],
+        prepared.placed.features,
+        prepared.placed.sources,
+        prepared.placed.requests["test"],
         **asdict(config.samples),
         k=config.evaluation.k,
         max_candidates=config.max_candidates,
@@ -127,7 +105,7 @@ def train(
         out,
         name=config.name,
         config=text,
-        front=prepared.front,
+        front=prepared.placed.front,
         module=module,
         module_arguments=arguments,
         metrics=metrics,
@@ -140,72 +118,25 @@ def train(
         max_candidates=config.max_candidates,
         fingerprint=fingerprint,
     )
-    shutil.rmtree(out / _CHECKPOINTS)
+    shutil.rmtree(out / CHECKPOINTS)
     return Outcome(out, False, metrics)
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Everything that training and measuring read; `requests` and `encoded` by period."""
+    """Everything that training and measuring read; `encoded` by period."""
 
-    split: TemporalSplit
-    features: FeatureData
-    sources: dict[str, FeatureSource]
-    front: FrontGraph
-    requests: dict[str, Requests]
+    placed: Placed
     encoded: dict[str, EncodedRequests]
-    snapshot: int
-
-
-def _clear(out: Path, *, resume: bool, force: bool) -> None:
-    names = {path.name for path in out.iterdir()} if out.exists() else set()
-    foreign = sorted(names - {_CHECKPOINTS, *RUN_FILES})
-    if foreign:
-        raise RecipeError(f"{out} holds files that are no run's ({', '.join(foreign[:5])}); choose another directory.")
-    if "run.json" in names and not force:
-        raise RecipeError(
-            f"{out} holds a finished run of another configuration, other data or other library versions; "
-            "train into another directory, or replace it with --force."
-        )
-    if _CHECKPOINTS in names and not resume and not force:
-        raise RecipeError(f"{out} holds an interrupted run; go on with --resume, or begin anew with --force.")
-    out.mkdir(parents=True, exist_ok=True)
-    for name in sorted(names - ({_CHECKPOINTS} if resume and not force else set())):
-        if (out / name).is_dir():
-            shutil.rmtree(out / name)
-        else:
-            (out / name).unlink()
 
 
 def _prepare(config: RunConfig, data: LoadedData, listener: Listener) -> _Prepared:
-    events = data.events
-    split = temporal_split(events, validation_at=config.split.validation_at, test_at=config.split.test_at)
-    begin = int(events.time[0])
-    periods = {
-        "training": (begin, split.validation_start, config.requests.training_per_user),
-        "validation": (split.validation_start, split.test_start, config.requests.evaluation_per_user),
-        "test": (split.test_start, split.end, config.requests.evaluation_per_user),
-    }
-    requests = {
-        name: place_requests(events, start=start, end=end, per_user=per_user)
-        for name, (start, end, per_user) in periods.items()
-    }
-    split.check_training(requests["training"].events)
-    for name, placed in requests.items():
-        listener.say(f"{name}: {len(placed):,} requests of {len(set(placed.user.tolist())):,} users")
-    schema, sources = build_schema(config.features)
-    snapshot = config.requests.snapshot_hours * _HOUR_MS
-    features = FeatureData(schema, sources, events, users=data.users, items=data.items, snapshot=snapshot)
-    # One request a user, at the first event: then the labels are the training events, each once.
-    population = place_requests(events, start=begin, end=split.validation_start, per_user=1)
-    split.check_training(population.events)
-    front = build_front(schema, features, population, vocabularies=config.vocabularies, transforms=config.transforms)
+    placed = place(config, data, listener)
     try:
-        encoder = Encoder(front, features)
+        encoder = Encoder(placed.front, placed.features)
     except ValueError as error:
         raise ConfigError([f"run.transforms: {error}"]) from error
-    encoded = {name: encoder.encode(placed) for name, placed in requests.items()}
-    return _Prepared(split, features, sources, front, requests, encoded, snapshot)
+    return _Prepared(placed, {name: encoder.encode(requests) for name, requests in placed.requests.items()})
 
 
 def _module_arguments(config: RunConfig) -> dict[str, Any]:
@@ -239,7 +170,7 @@ def _fit(
 ) -> FitResult:
     options, k = config.training, config.evaluation.k
     training = TrainingSet(
-        prepared.requests["training"],
+        prepared.placed.requests["training"],
         prepared.encoded["training"],
         batch_size=options.batch_size,
         positives=options.positives,
@@ -259,7 +190,7 @@ def _fit(
         module,
         training,
         loss=lambda outputs, batch: ranking_loss(outputs, batch, watched=watched, rated=rated),
-        validate=lambda: evaluate(scorer, prepared.requests["validation"], k=k)[f"ndcg@{k}"],
+        validate=lambda: evaluate(scorer, prepared.placed.requests["validation"], k=k)[f"ndcg@{k}"],
         seed=config.seed,
         epochs=options.epochs,
         patience=options.patience,
@@ -275,29 +206,22 @@ def _fit(
 def _measure(config: RunConfig, prepared: _Prepared, module: SlateRanker, result: FitResult) -> dict[str, Any]:
     k = config.evaluation.k
     baselines = choose_baselines(
-        prepared.requests["training"].events,
-        prepared.requests["validation"],
+        prepared.placed.requests["training"].events,
+        prepared.placed.requests["validation"],
         recent_days=config.evaluation.baselines.recent_days,
         ease_regularisation=config.evaluation.baselines.ease_regularisation,
-        snapshot=prepared.snapshot,
+        snapshot=prepared.placed.snapshot,
         k=k,
     )
-    split = prepared.split
     return {
-        "protocol": {
-            "split": {"validation_start": split.validation_start, "test_start": split.test_start, "end": split.end},
-            "evaluation_per_user": config.requests.evaluation_per_user,
-            "ranking": "whole catalogue, items of the history removed",
-            "relevant": "items met at or after the request, within the period",
-            "ties": "input index",
-        },
+        "protocol": protocol(config, prepared.placed),
         "best_epoch": result.best_epoch,
         "epochs": [asdict(each) for each in result.epochs],
         "chosen_on_validation": baselines.chosen,
         **{
             period: measure(
                 {"ranker": RankerScorer(module, prepared.encoded[period]), **baselines.scorers},
-                prepared.requests[period],
+                prepared.placed.requests[period],
                 k=k,
             )
             for period in ("validation", "test")

@@ -13,7 +13,7 @@ from twinrank.training.schema._features import DType, Feature, ListSpec, Placeme
 from twinrank.training.schema._frame import request_from_frame
 from twinrank.training.schema._keys import string_key, string_keys
 from twinrank.training.schema._packing import Block, BlockDType, Column, Packing
-from twinrank.training.schema._request import Request, read_request, request_from_mapping
+from twinrank.training.schema._request import Request, candidate_rows, read_request, request_from_mapping
 
 __all__ = [
     "SCORING_CODES",
@@ -33,6 +33,7 @@ __all__ = [
     "SchemaProblem",
     "ScoringError",
     "VectorSpec",
+    "candidate_rows",
     "pack",
     "pack_columns",
     "read_request",

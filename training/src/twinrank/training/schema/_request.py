@@ -67,13 +67,26 @@ def request_from_mapping(mapping: Mapping[str, Any], schema: Schema, *, max_cand
     """Returns the request that a mapping of typed Python values holds, by the same rules as `read_request`.
 
     Integers are Python or numpy integers, floats Python floats or numpy's float16/32/64, bools bool or numpy.bool;
-    lists and vectors are lists, tuples or one-dimensional numpy arrays. An integer is accepted for a float feature and
-    converted as a literal would be; a float is never accepted for an integer feature, nor a bool for a number.
+    lists and vectors, and the columns of candidates, are lists, tuples or one-dimensional numpy arrays. An integer is
+    accepted for a float feature and converted as a literal would be; a float is never accepted for an integer feature,
+    nor a bool for a number.
 
     Raises:
         ScoringError: the first problem in the mapping's order.
     """
     return _check(_plain(mapping), schema, max_candidates)
+
+
+def candidate_rows(candidates: Any) -> list[dict[str, Any]]:
+    """Returns one dict a candidate, whether they came in rows or in columns.
+
+    Args:
+        candidates: the parsed `candidates` of a request that `read_request` accepts; rows are returned as they are.
+    """
+    if isinstance(candidates, list):
+        return candidates
+    rows = len(next(iter(candidates.values()), ()))
+    return [{name: column[row] for name, column in candidates.items()} for row in range(rows)]
 
 
 def _plain(value: object) -> object:
@@ -157,12 +170,41 @@ class _Rows:
                 raise self._unknown(name, row)
             if value is None:
                 continue
-            try:
-                slot.put(row, value)
-            except InvalidValueError as problem:
-                if not slot.absorbs:
-                    raise self._invalid(problem, slot.feature, value, row) from None
-                slot.states[row] = INVALID
+            self._put(slot, row, value)
+        self.finish(row)
+
+    def _put(self, slot: _Slot, row: int, value: object) -> None:
+        try:
+            slot.put(row, value)
+        except InvalidValueError as problem:
+            if not slot.absorbs:
+                raise self._invalid(problem, slot.feature, value, row) from None
+            slot.states[row] = INVALID
+
+    def walk_columns(self, columns: dict[str, object], rows: int, max_candidates: int) -> None:
+        """Walks candidates that come feature by feature, of which the first column has `rows`."""
+        for name, column in columns.items():
+            slot = self.slots.get(name)
+            if slot is None:
+                raise self._unknown(name, None)
+            if type(column) is not list:
+                raise self._column(slot.feature, f"is {_shown(column)}", None)
+            self._walk_column(slot, column, rows, max_candidates)
+        for row in range(rows):
+            self.finish(row)
+
+    def _walk_column(self, slot: _Slot, column: list[object], rows: int, max_candidates: int) -> None:
+        for row, value in enumerate(column[:rows]):
+            if row == max_candidates:
+                raise _too_many(rows, max_candidates)
+            if value is not None:
+                self._put(slot, row, value)
+        if len(column) != rows:
+            what = f"has {len(column)} elements, but the first column has {rows}"
+            raise self._column(slot.feature, what, min(len(column), rows))
+
+    def finish(self, row: int) -> None:
+        """Ends an object: looks for absent features, then for groups of unequal lengths."""
         for slot in self.required:
             # An invalid value is not an absent one: its state was set above.
             if slot.states[row] == MISSING:
@@ -172,10 +214,18 @@ class _Rows:
                 if slot.lengths[row] != group[0].lengths[row]:
                     raise self._mismatch(group, slot, row)
 
-    def _where(self, row: int) -> tuple[str, int | None]:
-        return ("the context", None) if self.placement == "context" else (f"candidate {row}", row)
+    def _where(self, row: int | None) -> tuple[str, int | None]:
+        if self.placement == "context":
+            return "the context", None
+        return "the candidates" if row is None else f"candidate {row}", row
 
-    def _unknown(self, name: object, row: int) -> ScoringError:
+    def _column(self, feature: Feature, what: str, row: int | None) -> ScoringError:
+        message = (
+            f"column {feature.name!r} of the candidates {what}; send arrays of one length, one element a candidate"
+        )
+        return ScoringError("invalid_request", message, feature.name, row)
+
+    def _unknown(self, name: object, row: int | None) -> ScoringError:
         where, candidate = self._where(row)
         known = ", ".join(self.slots) or "none"
         message = f"{where} has the field {shown(name)}, which is no {self.placement} feature; "
@@ -249,19 +299,31 @@ def _read_context(value: object, schema: Schema) -> _Rows:
 
 
 def _read_candidates(value: object, schema: Schema, max_candidates: int) -> tuple[_Rows, int]:
+    if type(value) is dict:
+        # A first column that is no array is found by the walk, before any row is needed.
+        column = next(iter(value.values()), None)
+        n = len(column) if type(column) is list else 0
+        columns = _Rows(schema, "candidate", min(n, max_candidates))
+        columns.walk_columns(value, n, max_candidates)
+        return columns, n
     if type(value) is not list:
-        raise _shape(f"candidates is {_shown(value)}", "an array of objects is required")
+        raise _shape(
+            f"candidates is {_shown(value)}", "an array of objects, or an object of arrays (columns), is required"
+        )
     rows = _Rows(schema, "candidate", min(len(value), max_candidates))
     for index, element in enumerate(value):
         if index >= max_candidates:
-            message = f"the request has {len(value)} candidates; this model takes at most {max_candidates}: "
-            raise ScoringError(
-                "too_many_candidates", message + "split the slate, or cut it before scoring", None, index
-            )
+            raise _too_many(len(value), max_candidates)
         if type(element) is not dict:
             raise _shape(f"candidate {index} is {_shown(element)}", "an object is required", index)
         rows.walk(element, index)
     return rows, len(value)
+
+
+def _too_many(given: int, max_candidates: int) -> ScoringError:
+    message = f"the request has {given} candidates; this model takes at most {max_candidates}: "
+    message += "split the slate, or cut it before scoring"
+    return ScoringError("too_many_candidates", message, None, max_candidates)
 
 
 def _read_k(value: object, max_candidates: int) -> int | None:

@@ -9,6 +9,7 @@ from twinrank.training.transforms._calendar import CyclicTime, TimePart
 from twinrank.training.transforms._categorical import Cross, HashBuckets, Lookup
 from twinrank.training.transforms._errors import TransformError
 from twinrank.training.transforms._front import FrontGraph
+from twinrank.training.transforms._matrix import Matrix
 from twinrank.training.transforms._numeric import Bucketize, Clip, Log1p, Standardise
 from twinrank.training.transforms._observed import observed
 from twinrank.training.transforms._plain import Number, Vector
@@ -29,6 +30,7 @@ __all__ = [
     "HashBuckets",
     "Log1p",
     "Lookup",
+    "Matrix",
     "Number",
     "SequenceLength",
     "SequenceMask",

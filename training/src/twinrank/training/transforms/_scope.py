@@ -227,7 +227,7 @@ class Scope:
     def _read(self, feature: Feature) -> Source:
         builder = self.builder
         adjacent = feature.vector is not None or (feature.list is not None and feature.group is None)
-        block, column = self._column(feature, "values" if adjacent else "value")
+        block, column = self.column(feature, "values" if adjacent else "value")
         if column.role == "values":
             bounds = [builder.constant([edge], np.int64) for edge in (column.offset, column.offset + column.width, 1)]
             value = builder.op("Slice", block.name, *bounds)
@@ -245,16 +245,18 @@ class Scope:
                 flag = builder.op("Equal", self.state(feature), builder.constant(state, np.int64))
                 if policy.policy == "default":
                     chosen = flag if feature.vector is None else builder.unsqueeze(flag, 1)
-                    value = self._substitute(chosen, self._default(feature, policy, block), value)
+                    value = self.substitute(chosen, self.default(feature, policy, block), value)
             flags.append(flag if policy.policy == "own_row" else None)
         return Source(feature, value, flags[0], flags[1], None)
 
     @staticmethod
-    def _default(feature: Feature, policy: Policy, block: Block) -> npt.NDArray[Any]:
+    def default(feature: Feature, policy: Policy, block: Block) -> npt.NDArray[Any]:
+        """Returns what a policy puts in the place of a value, in the block's dtype."""
         typed = feature.default_of(policy)
         return np.array(string_key(str(typed)) if feature.dtype == "string" else typed, np.dtype(block.dtype))
 
-    def _substitute(self, chosen: str, default: npt.NDArray[Any], value: str) -> str:
+    def substitute(self, chosen: str, default: npt.NDArray[Any], value: str) -> str:
+        """Returns the tensor with the default where the flag is true; both keep their bits."""
         value = self.builder.where(chosen, self.builder.constant(default, default.dtype), value)
         minus = (default == 0) & np.signbit(default) if default.dtype.kind == "f" else np.zeros(1, bool)
         if minus.any():
@@ -266,10 +268,11 @@ class Scope:
         return value
 
     def _flat(self, feature: Feature, role: Literal["length", "state"]) -> str:
-        block, column = self._column(feature, role)
+        block, column = self.column(feature, role)
         return self.builder.op("Gather", block.name, self.builder.constant(column.offset, np.int64), axis=1)
 
-    def _column(self, feature: Feature, role: str) -> tuple[Block, Column]:
+    def column(self, feature: Feature, role: str) -> tuple[Block, Column]:
+        """Returns where a feature's column of a role is."""
         for block in self.packing.blocks:
             for column in block.columns:
                 shared = role == "length" and column.group is not None and column.group == feature.group

@@ -12,6 +12,7 @@ from twinrank.training.schema import Schema
 from twinrank.training.transforms._calendar import CyclicTime, TimePart
 from twinrank.training.transforms._categorical import Cross, HashBuckets, Lookup
 from twinrank.training.transforms._errors import TransformError
+from twinrank.training.transforms._matrix import Matrix
 from twinrank.training.transforms._numeric import Bucketize, Clip, Log1p, Standardise
 from twinrank.training.transforms._plain import Number, Vector
 from twinrank.training.transforms._scope import Transform
@@ -31,6 +32,7 @@ _KINDS: dict[str, type[Any]] = {
         HashBuckets,
         Log1p,
         Lookup,
+        Matrix,
         Number,
         SequenceLength,
         SequenceMask,

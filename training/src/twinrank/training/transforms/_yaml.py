@@ -16,6 +16,7 @@ from twinrank.training.transforms._calendar import CyclicTime, TimePart
 from twinrank.training.transforms._categorical import Cross, HashBuckets, Lookup
 from twinrank.training.transforms._errors import TransformError
 from twinrank.training.transforms._front import FrontGraph
+from twinrank.training.transforms._matrix import Matrix
 from twinrank.training.transforms._numeric import FLOAT32_MAX, Bucketize, Clip, Log1p, Standardise
 from twinrank.training.transforms._plain import Number, Vector
 from twinrank.training.transforms._problems import front_problems
@@ -33,6 +34,7 @@ KINDS: dict[str, type[Any]] = {
     "hash": HashBuckets,
     "log1p": Log1p,
     "lookup": Lookup,
+    "matrix": Matrix,
     "number": Number,
     "sequence_length": SequenceLength,
     "sequence_mask": SequenceMask,

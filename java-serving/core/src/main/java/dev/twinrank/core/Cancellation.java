@@ -31,11 +31,12 @@ public final class Cancellation {
   // Far enough, and near enough for differences of the clock's values to stay positive.
   private static final long LONGEST = Long.MAX_VALUE >> 1;
 
-  private final boolean limited;
-  private final long deadline;
   private final Object lock = new Object();
   private final List<Run> running = new ArrayList<>(1);
   private volatile boolean cancelled;
+  // The deadline is written first and read last; the lock orders those who write.
+  private volatile boolean limited;
+  private volatile long deadline;
 
   private Cancellation(boolean limited, long deadline) {
     this.limited = limited;
@@ -49,18 +50,38 @@ public final class Cancellation {
    * @param time none left if zero or negative: every call is refused then
    */
   public static Cancellation after(Duration time) {
+    return new Cancellation(true, fromNow(time));
+  }
+
+  private static long fromNow(Duration time) {
     long nanos;
     try {
       nanos = Math.min(time.toNanos(), LONGEST);
     } catch (ArithmeticException e) {
       nanos = time.isNegative() ? 0 : LONGEST;
     }
-    return new Cancellation(true, System.nanoTime() + Math.max(nanos, 0));
+    return System.nanoTime() + Math.max(nanos, 0);
   }
 
   /** Returns one without a deadline, for {@link #cancel}. */
   public static Cancellation create() {
     return new Cancellation(false, 0);
+  }
+
+  /**
+   * Brings the deadline forward, for whoever learns only while reading a request how long its
+   * caller waits. A nearer deadline stays, and calls that have begun keep the one that they had.
+   *
+   * @param time how long calls may go on from now; none left if zero or negative
+   */
+  public void limit(Duration time) {
+    long at = fromNow(time);
+    synchronized (lock) {
+      if (!limited || at - deadline < 0) {
+        deadline = at;
+        limited = true;
+      }
+    }
   }
 
   /**
@@ -117,16 +138,20 @@ public final class Cancellation {
 
   /** Returns what stands for one call's run. */
   Run run() {
-    return new Run();
+    synchronized (lock) {
+      return new Run(limited, deadline);
+    }
   }
 
   /** One run of a graph: what an engine is given to be stopped by. */
   final class Run extends Watchdog.Watch implements Workspace.Stop {
+    private final boolean timed;
     private Runnable terminate;
     private ErrorCode reason;
 
-    private Run() {
-      super(Cancellation.this.deadline);
+    private Run(boolean timed, long deadline) {
+      super(deadline);
+      this.timed = timed;
     }
 
     @Override
@@ -139,9 +164,9 @@ public final class Cancellation {
         terminate = action;
         running.add(this);
       }
-      boolean watched = !limited;
+      boolean watched = !timed;
       try {
-        if (limited) {
+        if (timed) {
           Watchdog.add(this);
           watched = true;
         }
@@ -155,7 +180,7 @@ public final class Cancellation {
 
     @Override
     public void detach() {
-      if (limited) {
+      if (timed) {
         Watchdog.remove(this);
       }
       // Whoever terminates holds the lock meanwhile, so that nobody does after this.

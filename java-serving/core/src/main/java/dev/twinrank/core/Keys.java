@@ -2,6 +2,7 @@ package dev.twinrank.core;
 
 import dev.twinrank.core.internal.json.Quote;
 import dev.twinrank.core.internal.pack.KeyEncoder;
+import dev.twinrank.core.internal.pack.Utf8;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -35,6 +36,32 @@ public final class Keys {
       throw refusal(string, OptionalInt.empty());
     }
     return encoder.key();
+  }
+
+  /**
+   * Returns the key of a string that is there as bytes already; no string is made of them.
+   *
+   * @param utf8 holds the bytes
+   * @param from where they begin
+   * @param to where they end
+   * @throws IndexOutOfBoundsException if that is no range of the array
+   * @throws ScoringException {@code invalid_string} if the bytes are not UTF-8: overlong forms,
+   *     surrogates and sequences that are cut off are not
+   */
+  public static long of(byte[] utf8, int from, int to) {
+    Objects.checkFromToIndex(from, to, utf8.length);
+    if (!Utf8.isValid(utf8, from, to)) {
+      throw new ScoringException(
+          ErrorCode.INVALID_STRING,
+          "a string of "
+              + (to - from)
+              + " bytes has no key: the bytes are not UTF-8; send UTF-8 without overlong forms and"
+              + " surrogates",
+          Optional.empty(),
+          OptionalInt.empty(),
+          null);
+    }
+    return KeyEncoder.keyOf(utf8, from, to - from);
   }
 
   /**

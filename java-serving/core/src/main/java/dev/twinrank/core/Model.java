@@ -6,6 +6,7 @@ import dev.twinrank.core.internal.bundle.Opening;
 import dev.twinrank.core.internal.pack.Counts;
 import dev.twinrank.core.internal.pack.PackedSlate;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -28,6 +29,7 @@ public final class Model implements AutoCloseable {
   private final Observation observation;
   private final Scoring scoring;
   private final boolean stored;
+  private final Instant opened = Instant.now();
 
   private Model(
       OpenedBundle bundle,
@@ -152,6 +154,20 @@ public final class Model implements AutoCloseable {
     return bundle.score();
   }
 
+  /**
+   * Returns how far a value may be from a golden's on another host class, as an absolute
+   * difference: one number a head, in their order, and the score's last. Where the verification is
+   * in bits nothing may differ, and these are not looked at.
+   */
+  public List<Double> tolerances() {
+    return bundle.tolerances();
+  }
+
+  /** Returns the moment at which this model was opened, from which its statistics count. */
+  public Instant opened() {
+    return opened;
+  }
+
   /** Returns how many candidates one request may have. */
   public int maxCandidates() {
     return bundle.maxCandidates();
@@ -160,6 +176,11 @@ public final class Model implements AutoCloseable {
   /** Returns how the bundle proved itself on this host. */
   public Verification verification() {
     return bundle.verification();
+  }
+
+  /** Returns what scores this model, and why. */
+  public ModelEngine engine() {
+    return bundle.engine();
   }
 
   /** Returns the report of how this model was opened: its phases, its goldens, their times. */
@@ -190,7 +211,8 @@ public final class Model implements AutoCloseable {
   /**
    * Reads a request from JSON and packs it.
    *
-   * @param json one JSON object in UTF-8, {@code {"context": {…}, "candidates": [{…}…], "k": 10}}
+   * @param json one JSON object in UTF-8, {@code {"context": {…}, "candidates": [{…}…], "k": 10}};
+   *     the candidates may come in columns, {@code {"item": [1, 2…]…}}
    * @throws ScoringException if the request is refused; the first problem in document order is the
    *     answer, but a departure from JSON anywhere comes first
    */

@@ -15,6 +15,7 @@ import java.util.Optional;
  * @param warmUp how much is scored before the model is handed out
  * @param listeners who hears of every request, in the order in which they are called
  * @param memory the bound of native memory that the model shares with others, if any
+ * @param trees what scores models of trees
  * @since 0.1
  */
 public record ModelOptions(
@@ -23,7 +24,8 @@ public record ModelOptions(
     InstallationPolicy installation,
     WarmUp warmUp,
     List<ScoringListener> listeners,
-    Optional<MemoryBudget> memory) {
+    Optional<MemoryBudget> memory,
+    TreeEngine trees) {
 
   /**
    * How much a bundle must prove before it may serve. Immutable and thread-safe.
@@ -112,6 +114,41 @@ public record ModelOptions(
     }
   }
 
+  /**
+   * What scores models of trees: this library itself, or ONNX Runtime. Both give the same bits, and
+   * the goldens are replayed over the one that serves. Models without trees are ONNX Runtime's,
+   * whatever is said. Immutable and thread-safe.
+   *
+   * @since 0.1
+   */
+  public enum TreeEngine {
+    /**
+     * What the system property {@code twinrank.trees} says: {@code java}, {@code onnxruntime}, or
+     * {@code auto}. Without it, or where it says so, both are measured on the bundle's goldens
+     * while it is opened, and the faster one serves; ONNX Runtime does where the graph holds what
+     * only it knows.
+     */
+    AUTO("auto"),
+    /**
+     * This library; no session of ONNX Runtime is made. A bundle whose graph it does not know is
+     * refused: {@code session_failed}.
+     */
+    JAVA("java"),
+    /** ONNX Runtime. */
+    ONNX_RUNTIME("onnxruntime");
+
+    private final String label;
+
+    TreeEngine(String label) {
+      this.label = label;
+    }
+
+    /** Returns the word of the system property, for example {@code auto}. */
+    public String label() {
+      return label;
+    }
+  }
+
   /** Refuses nulls, and copies the listeners. */
   public ModelOptions {
     Objects.requireNonNull(require, "require");
@@ -120,6 +157,7 @@ public record ModelOptions(
     Objects.requireNonNull(warmUp, "warmUp");
     listeners = List.copyOf(listeners);
     Objects.requireNonNull(memory, "memory");
+    Objects.requireNonNull(trees, "trees");
   }
 
   /** Makes options that look at no signature and digest everything. */
@@ -130,7 +168,8 @@ public record ModelOptions(
         InstallationPolicy.ALWAYS,
         WarmUp.DEFAULT,
         List.of(),
-        Optional.empty());
+        Optional.empty(),
+        TreeEngine.AUTO);
   }
 
   /** Returns the defaults: every bit is proved, no signature looked at, everything digested. */
@@ -155,6 +194,7 @@ public record ModelOptions(
     private WarmUp warmUp = WarmUp.DEFAULT;
     private final List<ScoringListener> listeners = new ArrayList<>();
     private Optional<MemoryBudget> memory = Optional.empty();
+    private TreeEngine trees = TreeEngine.AUTO;
 
     private Builder() {}
 
@@ -197,9 +237,15 @@ public record ModelOptions(
       return this;
     }
 
+    /** Sets what scores models of trees; {@link TreeEngine#AUTO} if not said. */
+    public Builder trees(TreeEngine value) {
+      trees = Objects.requireNonNull(value, "trees");
+      return this;
+    }
+
     /** Returns the options. */
     public ModelOptions build() {
-      return new ModelOptions(require, signature, installation, warmUp, listeners, memory);
+      return new ModelOptions(require, signature, installation, warmUp, listeners, memory, trees);
     }
   }
 }

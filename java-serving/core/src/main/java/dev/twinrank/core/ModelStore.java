@@ -2,6 +2,7 @@ package dev.twinrank.core;
 
 import dev.twinrank.core.ModelVersions.Change;
 import dev.twinrank.core.internal.json.Quote;
+import dev.twinrank.core.internal.life.TimeLeft;
 import java.io.UncheckedIOException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -334,15 +335,10 @@ public final class ModelStore implements AutoCloseable {
   }
 
   private Entry done(ModelVersions versions, Change change) {
-    Entry entry = entry(versions, change.now());
+    Entry entry = versions.entry(change.now());
     events.tell();
     change.dropped().forEach(LoadedVersion::retire);
     return entry;
-  }
-
-  private static Entry entry(ModelVersions versions, LoadedVersion version) {
-    State state = versions.current() == version ? State.ACTIVE : State.LOADED;
-    return Entry.of(version, version.isRetired() ? State.RETIRED : state);
   }
 
   private LoadedVersion read(Path bundle, String name, long version) {
@@ -387,6 +383,28 @@ public final class ModelStore implements AutoCloseable {
       throw refused(notLoaded(name, version));
     }
     taken.retire();
+  }
+
+  /**
+   * Unloads every version of a name, the active one too: nobody acquires the model any more, until
+   * a version of it is activated again. A version that is being read meanwhile is not among them.
+   * If there is no lease, the memory has been given back when this returns.
+   *
+   * @return the versions that were unloaded, ascending
+   * @throws IllegalStateException if this store is closed
+   * @throws NoSuchElementException if no version of that name is loaded
+   */
+  public List<Long> unload(String name) {
+    if (closed) {
+      throw new IllegalStateException(CLOSED);
+    }
+    ModelVersions versions = byName.get(name);
+    List<LoadedVersion> taken = versions == null ? List.of() : versions.takeAll();
+    if (taken.isEmpty()) {
+      throw refused("no version of " + Quote.of(name) + " is loaded");
+    }
+    taken.forEach(LoadedVersion::retire);
+    return taken.stream().map(LoadedVersion::version).toList();
   }
 
   /**
@@ -458,7 +476,7 @@ public final class ModelStore implements AutoCloseable {
     List<Entry> entries = new ArrayList<>();
     for (ModelVersions versions : byName.values()) {
       for (LoadedVersion each : versions.loaded()) {
-        entries.add(entry(versions, each));
+        entries.add(versions.entry(each));
       }
     }
     retired.forEach(each -> entries.add(Entry.of(each, State.RETIRED)));
@@ -499,36 +517,23 @@ public final class ModelStore implements AutoCloseable {
    * @throws InterruptedException if the caller is interrupted while it waits; the store is closed
    */
   public boolean close(Duration limit) throws InterruptedException {
-    long began = System.nanoTime();
-    long nanos = nanos(limit);
+    TimeLeft left = TimeLeft.of(limit);
     closed = true;
     for (ModelVersions versions : byName.values()) {
       versions.close().forEach(LoadedVersion::retireElsewhere);
     }
     for (ModelVersions versions : byName.values()) {
-      if (!versions.loading().tryLock(left(began, nanos), TimeUnit.NANOSECONDS)) {
+      if (!versions.loading().tryLock(left.now(), TimeUnit.NANOSECONDS)) {
         return false;
       }
       versions.loading().unlock();
     }
     for (LoadedVersion each : retired) {
-      if (!each.awaitFreed(left(began, nanos))) {
+      if (!each.awaitFreed(left.now())) {
         return false;
       }
     }
     return true;
-  }
-
-  private static long nanos(Duration limit) {
-    try {
-      return limit.toNanos();
-    } catch (ArithmeticException e) {
-      return Long.MAX_VALUE; // 292 years and more
-    }
-  }
-
-  private static long left(long began, long nanos) {
-    return Math.max(0, nanos - (System.nanoTime() - began));
   }
 
   private void freed(LoadedVersion version) {

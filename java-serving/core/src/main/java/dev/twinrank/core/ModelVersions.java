@@ -57,6 +57,13 @@ final class ModelVersions {
     return loading;
   }
 
+  /** Tells what a version is doing now. */
+  ModelStore.Entry entry(LoadedVersion version) {
+    ModelStore.State state =
+        current() == version ? ModelStore.State.ACTIVE : ModelStore.State.LOADED;
+    return ModelStore.Entry.of(version, version.isRetired() ? ModelStore.State.RETIRED : state);
+  }
+
   LoadedVersion current() {
     return current;
   }
@@ -200,6 +207,11 @@ final class ModelVersions {
   /** Takes everything out, for good; the caller retires it. */
   synchronized List<LoadedVersion> close() {
     closed = true;
+    return takeAll();
+  }
+
+  /** Takes everything out; the caller retires it. */
+  synchronized List<LoadedVersion> takeAll() {
     List<LoadedVersion> all = List.of(loaded);
     retired.addAll(all);
     current = null;

@@ -18,6 +18,11 @@ final class ReportText {
         .append(report.digest().map(digest -> " " + digest).orElse(""))
         .append(report.verification().map(ReportText::proved).orElse(""))
         .append('\n');
+    report
+        .engine()
+        .ifPresent(
+            engine ->
+                text.append("  scored by ").append(Quote.plain(engine.toString())).append('\n'));
     row(text, "phase", "", "ms", "");
     for (Phase phase : report.phases()) {
       row(text, phase.name(), "", millis(phase.duration()), "");

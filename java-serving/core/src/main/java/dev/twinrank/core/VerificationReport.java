@@ -12,6 +12,7 @@ import java.util.Optional;
  * @param bundle the directory of the bundle
  * @param digest the bundle's digest; empty if the manifest could not be read
  * @param verification what was proved; empty if nothing was
+ * @param engine what scored the goldens; empty if it did not come to that
  * @param phases the phases that were reached, in order, the last of them perhaps unfinished
  * @param goldens every golden that was replayed, in order
  * @param problems everything that is wrong, in the order of {@link BundleException#problems}
@@ -21,6 +22,7 @@ public record VerificationReport(
     Path bundle,
     Optional<String> digest,
     Optional<Verification> verification,
+    Optional<ModelEngine> engine,
     List<Phase> phases,
     List<Golden> goldens,
     List<Problem> problems) {
@@ -90,6 +92,7 @@ public record VerificationReport(
     Objects.requireNonNull(bundle, "bundle");
     Objects.requireNonNull(digest, "digest");
     Objects.requireNonNull(verification, "verification");
+    Objects.requireNonNull(engine, "engine");
     phases = List.copyOf(phases);
     goldens = List.copyOf(goldens);
     problems = List.copyOf(problems);

@@ -54,6 +54,29 @@ class CancellationTest {
   }
 
   @Test
+  void aLimitBringsTheDeadlineForwardAndNeverPutsItOff() {
+    Cancellation open = Cancellation.create();
+    open.limit(Duration.ofDays(1));
+    assertFalse(open.isDone());
+    open.limit(Duration.ZERO);
+    assertCode(ErrorCode.DEADLINE_EXCEEDED, open::check);
+    open.limit(Duration.ofDays(1));
+    assertCode(ErrorCode.DEADLINE_EXCEEDED, open::check);
+
+    Cancellation timed = Cancellation.after(Duration.ofDays(1));
+    timed.limit(Duration.ofSeconds(-1));
+    assertTrue(timed.isDone());
+    assertFalse(timed.isCancelled());
+
+    FakeGraph graph = new FakeGraph(SCHEMA, MANY);
+    Cancellation late = Cancellation.create();
+    late.limit(Duration.ZERO);
+    try (Slate slate = lease(graph.scoring, FEW)) {
+      assertCode(ErrorCode.DEADLINE_EXCEEDED, () -> graph.scoring.scores(slate, late));
+    }
+  }
+
+  @Test
   void runsNothingOnceCancelledOrLate() {
     FakeGraph graph = new FakeGraph(SCHEMA, MANY);
     Cancellation cancelled = Cancellation.create();

@@ -55,10 +55,12 @@ final class FakeGraph implements NativeGraph {
             plan,
             List.of(),
             SCORE,
+            List.of(0.0),
             maxCandidates,
             null,
             new RequestReader(plan, maxCandidates),
             other,
+            new ModelEngine("fake", List.of(), "a test"),
             null);
     return new Scoring(bundle, observation);
   }

@@ -5,7 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.twinrank.core.internal.pack.Utf8;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -44,6 +51,56 @@ class KeysTest {
     long[] fromList = new long[CASES.size()];
     Keys.of(List.of(texts()), fromList);
     assertArrayEquals(keys(), fromList);
+  }
+
+  @Test
+  void ofBytesIsTheKeyOfTheString() {
+    String[] texts = texts();
+    long[] keys = keys();
+    for (int i = 0; i < texts.length; i++) {
+      byte[] among = ("<" + texts[i] + "é").getBytes(StandardCharsets.UTF_8);
+      assertEquals(keys[i], Keys.of(among, 1, among.length - 2));
+    }
+    assertThrows(IndexOutOfBoundsException.class, () -> Keys.of(new byte[2], 1, 3));
+  }
+
+  @Test
+  void bytesAreUtf8WhereJavasStrictDecoderTakesThem() {
+    // Every lead byte with every second byte, cut off and with each number of plain followers.
+    byte[] bytes = new byte[14];
+    Arrays.fill(bytes, (byte) 'a');
+    for (int lead = 0x80; lead < 0x100; lead++) {
+      for (int second = 0; second < 0x100; second++) {
+        for (int followers = 0; followers <= 3; followers++) {
+          bytes[9] = (byte) lead;
+          bytes[10] = (byte) second;
+          Arrays.fill(bytes, 11, 14, (byte) 'a');
+          Arrays.fill(bytes, 11, 11 + followers, (byte) 0xbf);
+          for (int end = 10; end <= bytes.length; end++) {
+            assertSameAsDecoder(bytes, end);
+          }
+        }
+      }
+    }
+  }
+
+  private static void assertSameAsDecoder(byte[] bytes, int end) {
+    boolean taken;
+    try {
+      StandardCharsets.UTF_8
+          .newDecoder()
+          .onMalformedInput(CodingErrorAction.REPORT)
+          .decode(ByteBuffer.wrap(bytes, 0, end));
+      taken = true;
+    } catch (CharacterCodingException e) {
+      taken = false;
+    }
+    assertEquals(taken, Utf8.isValid(bytes, 0, end), () -> HexFormat.of().formatHex(bytes, 0, end));
+    if (!taken && end == 10) {
+      assertEquals(
+          ErrorCode.INVALID_STRING,
+          assertThrows(ScoringException.class, () -> Keys.of(bytes, 0, end)).code());
+    }
   }
 
   @Test

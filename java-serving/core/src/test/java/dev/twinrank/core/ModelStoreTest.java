@@ -439,4 +439,26 @@ class ModelStoreTest {
       assertEquals(2, answer(store));
     }
   }
+
+  @Test
+  void aWholeNameIsUnloadedWithItsActiveVersionAndCanComeBack() {
+    StoreOptions options = StoreOptions.builder().model(Versions.OPTIONS).build();
+    try (ModelStore store = ModelStore.open(models, options)) {
+      assertThrows(NoSuchElementException.class, () -> store.unload(NAME));
+      store.activate(NAME, 1);
+      store.activate(NAME, 2);
+      try (Lease held = store.acquire(NAME)) {
+        assertEquals(List.of(1L, 2L), store.unload(NAME));
+        assertThrows(NoSuchElementException.class, () -> store.acquire(NAME));
+        assertThrows(IllegalStateException.class, () -> store.rollback(NAME));
+        assertEquals(2, Versions.versionOf(held.model()));
+        assertEquals(List.of(State.RETIRED), store.entries().stream().map(Entry::state).toList());
+      }
+      assertThrows(NoSuchElementException.class, () -> store.unload(NAME));
+      assertEquals(State.ACTIVE, store.activate(NAME, 1).state());
+      try (Lease lease = store.acquire(NAME)) {
+        assertEquals(1, lease.version());
+      }
+    }
+  }
 }

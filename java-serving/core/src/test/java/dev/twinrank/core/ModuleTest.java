@@ -31,7 +31,8 @@ class ModuleTest {
             "module dev.twinrank.core",
             "exports [dev.twinrank.core, dev.twinrank.core.internal.engine to"
                 + " [dev.twinrank.ffm, dev.twinrank.probe], dev.twinrank.core.internal.jni to"
-                + " [dev.twinrank.probe], dev.twinrank.core.internal.proto to [dev.twinrank.probe]]",
+                + " [dev.twinrank.probe], dev.twinrank.core.internal.proto to [dev.twinrank.probe],"
+                + " dev.twinrank.core.internal.trees to [dev.twinrank.vector]]",
             "internals closed",
             "ranked 2"),
         run("--module-path", modules, "--add-modules", "dev.twinrank.core"));

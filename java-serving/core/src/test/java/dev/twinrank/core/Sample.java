@@ -37,9 +37,37 @@ record Sample(Map<String, Object> context, List<Map<String, Object>> candidates)
 
   /** Gives it as JSON, and counts what the policies absorb. */
   Outcome asJson(FakeGraph graph, Counts counts) {
+    return asJson(graph, counts, rows());
+  }
+
+  /** Gives it as JSON with a column for each candidate feature, where there is one to be had. */
+  Outcome asColumns(FakeGraph graph, Counts counts) {
+    return asJson(graph, counts, columns(graph.plan.schema()));
+  }
+
+  /** Returns it as a JSON document. */
+  Map<String, Object> rows() {
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("context", json(context));
     document.put("candidates", candidates.stream().map(Sample::json).toList());
+    return document;
+  }
+
+  /** Returns it as a JSON document with columns; with rows if no feature is a candidate's. */
+  Map<String, Object> columns(Schema schema) {
+    Map<String, Object> columns = new LinkedHashMap<>();
+    for (Feature feature : schema.candidate()) {
+      columns.put(
+          feature.name(), candidates.stream().map(each -> json(each.get(feature.name()))).toList());
+    }
+    Map<String, Object> document = rows();
+    if (!columns.isEmpty()) {
+      document.put("candidates", columns);
+    }
+    return document;
+  }
+
+  private static Outcome asJson(FakeGraph graph, Counts counts, Map<String, Object> document) {
     byte[] text = Tiny.utf8(JsonText.of(document));
     try {
       return outcome(new RequestReader(graph.plan, 1000).read(text, counts));

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.twinrank.core.Sample.Outcome;
 import dev.twinrank.core.internal.bundle.Vectors;
 import dev.twinrank.core.internal.json.JsonTree.Literal;
+import dev.twinrank.core.internal.pack.Counts;
+import dev.twinrank.core.internal.pack.PackPlan;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -182,7 +184,13 @@ class SlateSamenessTest {
         for (int j = 0; j < REQUESTS; j++) {
           Sample sample = samples.request(j % 2 == 1);
           String name = "seed " + SEED + ", schema " + i + ", request " + j + ": " + sample;
-          Outcome expected = sample.asJson(graph);
+          Counts rows = new Counts(graph.plan);
+          Counts columns = new Counts(graph.plan);
+          Outcome expected = sample.asJson(graph, rows);
+          assertEquals(expected, sample.asColumns(graph, columns), name);
+          if (expected.refusal() == null) {
+            assertEquals(list(graph.plan, rows), list(graph.plan, columns), name);
+          }
           assertEquals(expected, sample.asBuilder(graph), name);
           assertEquals(expected, sample.byRow(graph, slate), name);
           assertEquals(expected, sample.byColumn(graph, slate), name);
@@ -196,6 +204,16 @@ class SlateSamenessTest {
     assertTrue(packed > SCHEMAS * 2, packed + " packed");
   }
 
+  /** Returns the candidates, then for each feature what was missing and invalid. */
+  private static List<Integer> list(PackPlan plan, Counts counts) {
+    List<Integer> all = new ArrayList<>(List.of(counts.candidates()));
+    for (int i = 0; i < plan.schema().features().size(); i++) {
+      all.add(counts.missing(i));
+      all.add(counts.invalid(i));
+    }
+    return all;
+  }
+
   @Test
   void findsTheFirstOfManyMissingValuesContextFirstThenByCandidateThenBySchema() {
     for (int i = 0; i < SCHEMAS / 4; i++) {
@@ -207,6 +225,7 @@ class SlateSamenessTest {
           String name = "seed " + (SEED + 1) + ", schema " + i + ": " + sample;
           // JSON with the context first meets what is missing in this very order.
           Outcome expected = sample.asJson(graph);
+          assertEquals(expected, sample.asColumns(graph, new Counts(graph.plan)), name);
           assertEquals(expected, sample.byRow(graph, slate), name);
           assertEquals(expected, sample.byColumn(graph, slate), name);
         }

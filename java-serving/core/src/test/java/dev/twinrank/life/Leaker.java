@@ -31,33 +31,42 @@ final class Leaker {
     LEASE
   }
 
-  public static void main(String[] args) throws IOException {
-    Path models = Path.of(args[0]);
-    int reloads = Integer.parseInt(args[1]);
-    Plant plant = Plant.valueOf(args[2]);
+  public static void main(String[] args) {
     Child.endWithTheParent(() -> {});
-    StoreOptions options = StoreOptions.builder().model(Tiny.BY_REFERENCE).previous(0).build();
-    try (ModelStore store = ModelStore.open(models, options)) {
-      for (int i = 0; i < reloads; i++) {
-        store.activate(Bundles.NAME, i % Bundles.SERVING + 1);
-        if (plant == Plant.LEASE) {
-          FORGOTTEN.add(store.acquire(Bundles.NAME));
-        }
-        try (ModelStore.Lease lease = store.acquire(Bundles.NAME)) {
-          work(lease.model(), i);
-        }
-        Model model = Model.open(Bundles.path(models, 1), Tiny.BY_REFERENCE);
-        work(model, i);
-        if (plant != Plant.MODEL || i % 2 == 0) {
-          model.close();
-        } else {
-          FORGOTTEN.add(model);
-        }
-        refuse(models, i % 2 == 0 ? Bundles.UNRUNNABLE : Bundles.DAMAGED);
-        System.gc(); // what only the collector frees, buffers, is no leak
-        System.out.println("anonymous " + anonymous());
-      }
+    try {
+      run(Path.of(args[0]), Integer.parseInt(args[1]), Plant.valueOf(args[2]));
+    } catch (Throwable e) {
+      // A store with a forgotten lease never closes: whoever reads the lines must hear why it
+      // ended.
+      e.printStackTrace(System.out);
+      System.out.flush();
+      Runtime.getRuntime().halt(1);
     }
+  }
+
+  private static void run(Path models, int reloads, Plant plant) throws IOException {
+    StoreOptions options = StoreOptions.builder().model(Tiny.BY_REFERENCE).previous(0).build();
+    ModelStore store = ModelStore.open(models, options);
+    for (int i = 0; i < reloads; i++) {
+      store.activate(Bundles.NAME, i % Bundles.SERVING + 1);
+      if (plant == Plant.LEASE) {
+        FORGOTTEN.add(store.acquire(Bundles.NAME));
+      }
+      try (ModelStore.Lease lease = store.acquire(Bundles.NAME)) {
+        work(lease.model(), i);
+      }
+      Model model = Model.open(Bundles.path(models, 1), Tiny.BY_REFERENCE);
+      work(model, i);
+      if (plant != Plant.MODEL || i % 2 == 0) {
+        model.close();
+      } else {
+        FORGOTTEN.add(model);
+      }
+      refuse(models, i % 2 == 0 ? Bundles.UNRUNNABLE : Bundles.DAMAGED);
+      System.gc(); // what only the collector frees, buffers, is no leak
+      System.out.println("anonymous " + anonymous());
+    }
+    store.close(); // waits for ever if a lease is forgotten
   }
 
   private static void work(Model model, int round) {

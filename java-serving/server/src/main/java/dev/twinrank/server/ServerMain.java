@@ -1,6 +1,5 @@
 package dev.twinrank.server;
 
-import ch.qos.logback.classic.Level;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.ModelOptions.InstallationPolicy;
 import dev.twinrank.core.ModelOptions.Require;
@@ -8,16 +7,27 @@ import dev.twinrank.core.SignaturePolicy;
 import dev.twinrank.core.SignaturePolicy.Mode;
 import dev.twinrank.core.Verification;
 import dev.twinrank.core.Verification.SignatureState;
+import dev.twinrank.server.api.SecurityFlags;
+import dev.twinrank.server.flow.FlowFlags;
+import dev.twinrank.server.life.LifeFlags;
+import dev.twinrank.server.life.ModelDirectory;
+import dev.twinrank.server.life.Models;
+import dev.twinrank.server.life.PortFile;
+import dev.twinrank.server.life.Signals;
+import dev.twinrank.server.life.StartException;
+import dev.twinrank.server.ops.OpsFlags;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
@@ -40,7 +50,11 @@ import picocli.CommandLine.UnmatchedArgumentException;
     versionProvider = ServerMain.Version.class,
     sortOptions = false,
     description =
-        "Serves the newest version of every model under DIR/<name>/<version>; ready only when all are verified.",
+        "Serves every model under DIR/<name>/<version>: the version that DIR/<name>/active names, else the newest; ready"
+            + " only when all are verified.",
+    footerHeading = "%nEnvironment:%n",
+    footer =
+        "  Every option --foo-bar that is not given here is taken from TWINRANK_FOO_BAR, if that is set.",
     exitCodeListHeading = "%nExit status:%n",
     exitCodeList = {
       "1:it cannot start: a bundle failed, or the address is taken",
@@ -52,13 +66,6 @@ public final class ServerMain implements Callable<Integer> {
   private static final Logger LOG = LoggerFactory.getLogger(ServerMain.class);
   private static final int CANNOT_START = 1;
   private static final int MAX_PORT = 65_535;
-
-  enum LogLevel {
-    error,
-    warn,
-    info,
-    debug
-  }
 
   enum RequireOption {
     bits,
@@ -98,6 +105,14 @@ public final class ServerMain implements Callable<Integer> {
   private int port;
 
   @Option(
+      names = "--admin-port",
+      paramLabel = "PORT",
+      description =
+          "port of health, metrics and administration; 0 takes a free one, -1 has none (the one after --port, or a"
+              + " free one)")
+  private Integer adminPort;
+
+  @Option(
       names = "--port-file",
       paramLabel = "FILE",
       description = "write the port there once ready; removed at the end")
@@ -133,19 +148,17 @@ public final class ServerMain implements Callable<Integer> {
       })
   private InstallationOption installation;
 
-  @Option(
-      names = "--max-body",
-      defaultValue = "16777216",
-      paramLabel = "BYTES",
-      description = "the longest request body (${DEFAULT-VALUE})")
-  private long maxBody;
+  @ArgGroup(validate = false, heading = "%nWho may connect:%n")
+  private final SecurityFlags security = new SecurityFlags();
 
-  @Option(
-      names = "--log-level",
-      defaultValue = "info",
-      paramLabel = "LEVEL",
-      description = "on stderr: ${COMPLETION-CANDIDATES} (${DEFAULT-VALUE})")
-  private LogLevel logLevel;
+  @ArgGroup(validate = false, heading = "%nLimits:%n")
+  private final FlowFlags flow = new FlowFlags();
+
+  @ArgGroup(validate = false, heading = "%nModels that come and go, and the end:%n")
+  private final LifeFlags life = new LifeFlags();
+
+  @ArgGroup(validate = false, heading = "%nWhat operators see:%n")
+  private final OpsFlags ops = new OpsFlags();
 
   /**
    * Runs the server and exits.
@@ -155,16 +168,22 @@ public final class ServerMain implements Callable<Integer> {
   public static void main(String[] args) {
     // Digits and words in logs and messages are the same wherever this runs.
     Locale.setDefault(Locale.ROOT);
+    EnvironmentDefaults environment = new EnvironmentDefaults(System.getenv());
     System.exit(
         new CommandLine(new ServerMain())
-            .setParameterExceptionHandler((e, words) -> tellUsage(e))
+            .setDefaultValueProvider(environment)
+            .setParameterExceptionHandler((e, words) -> tellUsage(e, environment))
             .execute(args));
   }
 
   /** Prints what is wrong and where the usage is told; above a screen of usage nobody sees it. */
-  private static int tellUsage(ParameterException e) {
+  private static int tellUsage(ParameterException e, EnvironmentDefaults environment) {
     CommandLine command = e.getCommandLine();
     command.getErr().println(e.getMessage());
+    Optional.ofNullable(e.getArgSpec())
+        .map(environment::origin)
+        .orElse(List.of())
+        .forEach(command.getErr()::println);
     UnmatchedArgumentException.printSuggestions(e, command.getErr());
     command.getErr().println("  to do: " + command.getCommandName() + " --help");
     return command.getCommandSpec().exitCodeOnInvalidInput();
@@ -174,13 +193,26 @@ public final class ServerMain implements Callable<Integer> {
   @Override
   public Integer call() {
     check("--port", port, 0, MAX_PORT);
-    check("--max-body", maxBody, 1, Integer.MAX_VALUE);
-    ((ch.qos.logback.classic.Logger) LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME))
-        .setLevel(Level.toLevel(logLevel.name()));
+    int admin = adminPort != null ? adminPort : port == 0 ? 0 : port + 1;
+    check("--admin-port", admin, -1, MAX_PORT);
+    Settings settings =
+        new Settings(
+            host,
+            port,
+            admin < 0 ? OptionalInt.empty() : OptionalInt.of(admin),
+            flow.settings(spec),
+            life.settings(spec, host),
+            ops.settings(spec),
+            security.settings(spec));
+    ops.configureLog();
+    new EnvironmentDefaults(System.getenv())
+        .unknown(spec)
+        .forEach(name -> LOG.warn("{} in the environment names no option; it is ignored", name));
     ModelOptions.Builder options = modelOptions();
+    settings.life().memory().ifPresent(options::memory);
     long began = System.nanoTime();
     try {
-      return run(began, options, Signals.takeOver());
+      return run(began, settings, options, Signals.takeOver());
     } catch (StartException e) {
       spec.commandLine().getErr().println("twinrank-server cannot start; nothing is served:");
       e.problems().forEach(problem -> spec.commandLine().getErr().println(problem));
@@ -212,14 +244,22 @@ public final class ServerMain implements Callable<Integer> {
     }
   }
 
-  private int run(long began, ModelOptions.Builder options, Signals signals) {
+  private int run(long began, Settings settings, ModelOptions.Builder options, Signals signals) {
     if (portFile != null) {
       PortFile.clear(portFile);
     }
-    try (RankServer server = new RankServer(host, port, maxBody)) {
+    try (RankServer server = new RankServer(settings)) {
+      signals.onSecond(server::hurry);
+      signals.onHangup(server::look);
       server.start();
+      warnOfTelemetry();
+      server.adminUrl().ifPresent(url -> LOG.info("administration at {}", url));
       ModelDirectory directory =
-          new ModelDirectory(modelsDir, options.listener(server.listener()).build());
+          new ModelDirectory(
+              modelsDir,
+              settings.life(),
+              options.listener(server.listener()).build(),
+              server::loaded);
       Optional<Models> models = directory.open(signals::received);
       if (models.isEmpty()) {
         LOG.info("stopped while loading");
@@ -237,6 +277,15 @@ public final class ServerMain implements Callable<Integer> {
       } finally {
         written.ifPresent(PortFile::close);
       }
+    }
+  }
+
+  private static void warnOfTelemetry() {
+    if (System.getenv("ORT_DISABLE_TELEMETRY") == null) {
+      // A JVM cannot change its own environment, and the runtime's call comes after it has begun.
+      LOG.warn(
+          "ONNX Runtime looks for its maker's hosts when it starts; ORT_DISABLE_TELEMETRY=1 in the"
+              + " environment keeps it from that (`twinrank serve` and the container set it)");
     }
   }
 
@@ -277,11 +326,16 @@ public final class ServerMain implements Callable<Integer> {
     return "%.2f".formatted((System.nanoTime() - nanoTime) / 1e9);
   }
 
+  /** Returns the release, as the jar says it. */
+  static String version() {
+    String version = ServerMain.class.getPackage().getImplementationVersion();
+    return version == null ? "(not packaged)" : version;
+  }
+
   static final class Version implements IVersionProvider {
     @Override
     public String[] getVersion() {
-      String version = ServerMain.class.getPackage().getImplementationVersion();
-      return new String[] {"twinrank-server " + (version == null ? "(not packaged)" : version)};
+      return new String[] {"twinrank-server " + version()};
     }
   }
 }

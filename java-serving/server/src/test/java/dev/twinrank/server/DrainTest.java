@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.twinrank.core.Model;
 import dev.twinrank.server.Http.Answer;
+import dev.twinrank.server.api.Views;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.http.HttpClient;
@@ -54,6 +55,8 @@ class DrainTest {
             Tiny.MODELS.toString(),
             "--require",
             "reference",
+            "--queue-age",
+            "60000",
             "--port",
             "0",
             "--port-file",

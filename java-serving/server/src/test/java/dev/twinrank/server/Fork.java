@@ -12,11 +12,11 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** The server in a process of its own. */
-final class Fork implements AutoCloseable {
+public final class Fork implements AutoCloseable {
   private final Path folder;
   private final Process process;
 
-  Fork(Path folder, String... options) throws IOException {
+  public Fork(Path folder, String... options) throws IOException {
     this.folder = folder;
     List<String> command =
         new ArrayList<>(
@@ -30,19 +30,22 @@ final class Fork implements AutoCloseable {
                 System.getProperty("java.class.path"),
                 ServerMain.class.getName()));
     command.addAll(Arrays.asList(options));
+    ProcessBuilder builder = new ProcessBuilder(command);
+    // What this project calls so is an option to the server, and a wrong one is told about.
+    builder.environment().keySet().removeIf(name -> name.startsWith("TWINRANK_"));
     process =
-        new ProcessBuilder(command)
+        builder
             .redirectError(folder.resolve("err").toFile())
             .redirectOutput(folder.resolve("out").toFile())
             .start();
   }
 
-  Path portFile() {
+  public Path portFile() {
     return folder.resolve("port");
   }
 
   /** Waits until the server says that it is ready. */
-  Http ready() throws IOException, InterruptedException {
+  public Http ready() throws IOException, InterruptedException {
     while (!Files.exists(portFile())) {
       assertTrue(process.isAlive(), () -> "the server ended: " + err());
       TimeUnit.MILLISECONDS.sleep(10);
@@ -50,36 +53,40 @@ final class Fork implements AutoCloseable {
     return new Http(url());
   }
 
-  String url() throws IOException {
+  public String url() throws IOException {
     return "http://127.0.0.1:" + Files.readString(portFile()).strip();
   }
 
-  boolean alive() {
+  public boolean alive() {
     return process.isAlive();
   }
 
-  void terminate() {
+  public void terminate() {
     process.destroy();
   }
 
-  void interrupt() throws IOException, InterruptedException {
-    new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+  public void interrupt() throws IOException, InterruptedException {
+    signal("INT");
   }
 
-  int exitStatus() throws InterruptedException {
+  public void signal(String name) throws IOException, InterruptedException {
+    new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor();
+  }
+
+  public int exitStatus() throws InterruptedException {
     assertTrue(process.waitFor(60, TimeUnit.SECONDS), "the server does not end");
     return process.exitValue();
   }
 
-  String err() {
+  public String err() {
     return text("err");
   }
 
-  String out() {
+  public String out() {
     return text("out");
   }
 
-  boolean crashed() {
+  public boolean crashed() {
     return Files.exists(folder.resolve("crash.log"));
   }
 

@@ -12,9 +12,9 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 
 /** A client of one server. */
-final class Http {
+public final class Http {
   /** An answer, read whole. */
-  record Answer(HttpResponse<byte[]> response) {
+  public record Answer(HttpResponse<byte[]> response) {
     int status() {
       return response.statusCode();
     }
@@ -39,32 +39,32 @@ final class Http {
   private final HttpClient client;
   private final String base;
 
-  Http(String base) {
+  public Http(String base) {
     this(base, HttpClient.Version.HTTP_1_1);
   }
 
-  Http(String base, HttpClient.Version version) {
+  public Http(String base, HttpClient.Version version) {
     this.base = base;
     client = HttpClient.newBuilder().version(version).build();
   }
 
-  Answer get(String path) {
+  public Answer get(String path) {
     return send(request(path).GET());
   }
 
-  Answer post(String path, byte[] body) {
+  public Answer post(String path, byte[] body) {
     return post(path, BodyPublishers.ofByteArray(body));
   }
 
-  Answer post(String path, BodyPublisher body) {
+  public Answer post(String path, BodyPublisher body) {
     return send(request(path).header("Content-Type", "application/json").POST(body));
   }
 
-  HttpRequest.Builder request(String path) {
+  public HttpRequest.Builder request(String path) {
     return HttpRequest.newBuilder(URI.create(base + path));
   }
 
-  Answer send(HttpRequest.Builder request) {
+  public Answer send(HttpRequest.Builder request) {
     try {
       return exchange(request);
     } catch (IOException e) {
@@ -73,7 +73,7 @@ final class Http {
   }
 
   /** Sends a request of which losing the answer is a possible outcome. */
-  Answer exchange(HttpRequest.Builder request) throws IOException {
+  public Answer exchange(HttpRequest.Builder request) throws IOException {
     try {
       return new Answer(client.send(request.build(), BodyHandlers.ofByteArray()));
     } catch (InterruptedException e) {

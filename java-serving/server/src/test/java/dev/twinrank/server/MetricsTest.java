@@ -7,10 +7,13 @@ import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.ModelOptions.Require;
 import dev.twinrank.server.Http.Answer;
+import dev.twinrank.server.flow.FlowSettings;
+import dev.twinrank.server.life.ModelDirectory;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -38,7 +41,10 @@ class MetricsTest {
 
   @BeforeEach
   void start() {
-    server = new RankServer("127.0.0.1", 0, MAX_BODY);
+    server =
+        new RankServer(
+            Settings.loopback()
+                .with(new FlowSettings(MAX_BODY, 2).withQueueAge(Duration.ofMinutes(1))));
     server.start();
     http = new Http(server.url());
   }
@@ -100,9 +106,13 @@ class MetricsTest {
             .filter(entry -> entry.getKey().contains("\"tiny\""))
             .mapToDouble(entry -> entry.getValue().doubleValue())
             .sum();
-    assertEquals(tiny, samples(scrape, "rec_request_seconds_count").get("{model=\"tiny\"}"));
     assertEquals(
-        tiny, samples(scrape, "rec_request_seconds_bucket").get("{model=\"tiny\",le=\"+Inf\"}"));
+        tiny,
+        samples(scrape, "rec_request_seconds_count").get("{model=\"tiny\",protocol=\"rank\"}"));
+    assertEquals(
+        tiny,
+        samples(scrape, "rec_request_seconds_bucket")
+            .get("{model=\"tiny\",protocol=\"rank\",le=\"+Inf\"}"));
     assertEquals(
         candidates.doubleValue(), samples(scrape, "rec_candidates_sum").get("{model=\"tiny\"}"));
     modelsAreCountedAsTheClientCountsThem(scrape, own, candidates.doubleValue());
@@ -139,6 +149,7 @@ class MetricsTest {
         samples(scrape, "rec_model_candidates_total"));
     Map<String, Double> stages = samples(scrape, "rec_stage_seconds_count");
     assertEquals(ok, stages.get("{" + tiny + ",stage=\"order\",version=\"1\"}"));
+    assertEquals(ok, stages.get("{" + tiny + ",stage=\"write\",version=\"1\"}"));
     double all = expected.values().stream().mapToDouble(Double::doubleValue).sum();
     assertEquals(all, stages.get("{" + tiny + ",stage=\"pack\",version=\"1\"}"));
   }
@@ -171,7 +182,8 @@ class MetricsTest {
   private static void count(Map<String, LongAdder> own, String model, Answer answer) {
     String outcome = answer.status() == 200 ? "ok" : answer.json().get("code").textValue();
     own.computeIfAbsent(
-            "{model=\"%s\",outcome=\"%s\"}".formatted(model, outcome), labels -> new LongAdder())
+            "{model=\"%s\",outcome=\"%s\",protocol=\"rank\"}".formatted(model, outcome),
+            labels -> new LongAdder())
         .increment();
   }
 
@@ -195,7 +207,8 @@ class MetricsTest {
       TimeUnit.MILLISECONDS.sleep(10);
       counted = samples(scrape(), "rec_requests_total");
     }
-    assertEquals(Map.of("{model=\"tiny\",outcome=\"invalid_http\"}", 1.0), counted);
+    assertEquals(
+        Map.of("{model=\"tiny\",outcome=\"invalid_http\",protocol=\"rank\"}", 1.0), counted);
   }
 
   @Test
@@ -204,7 +217,10 @@ class MetricsTest {
     http.post("/v1/models/tiny:rank", Tiny.requests().get(0));
 
     String scrape = scrape();
-    assertTrue(scrape.contains("rec_request_seconds_bucket{model=\"tiny\",le=\"1.0E-4\"}"), scrape);
+    assertTrue(
+        scrape.contains(
+            "rec_request_seconds_bucket{model=\"tiny\",protocol=\"rank\",le=\"1.0E-4\"}"),
+        scrape);
     assertEquals(17, samples(scrape, "rec_request_seconds_bucket").size());
     assertTrue(scrape.contains("rec_candidates_bucket{model=\"tiny\",le=\"10000.0\"}"), scrape);
   }
@@ -229,10 +245,44 @@ class MetricsTest {
         List.of(
             "jvm_memory_used_bytes",
             "jvm_threads_live_threads",
+            "process_resident_memory_bytes",
+            "rec_build_info",
             "process_cpu_usage",
             "process_uptime_seconds",
             "process_files_open_files")) {
       assertTrue(scrape.contains("\n" + metric), metric);
     }
+  }
+
+  @Test
+  void openMetricsNameTheTraceOfARequestThatSomebodyRecords() {
+    serve();
+    String trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    byte[] request = Tiny.requests().get(0);
+    http.send(
+        http.request("/v1/models/tiny:rank")
+            .header("content-type", "application/json")
+            .header("traceparent", "00-" + trace + "-00f067aa0ba902b7-01")
+            .POST(BodyPublishers.ofByteArray(request)));
+
+    Answer open =
+        http.send(
+            http.request("/metrics")
+                .header("accept", "application/openmetrics-text;version=1.0.0"));
+    assertEquals("application/openmetrics-text; version=1.0.0; charset=utf-8", open.contentType());
+    String text = new String(open.body(), StandardCharsets.UTF_8);
+    assertTrue(text.contains("trace_id=\"" + trace + "\""), text);
+    assertTrue(text.endsWith("# EOF\n"), text);
+    assertTrue(!scrape().contains(trace));
+  }
+
+  @Test
+  void aBundlesAgeBeginsWhenItIsServed() {
+    serve();
+    double first =
+        samples(scrape(), "rec_bundle_age_seconds").get("{model=\"tiny\",version=\"1\"}");
+    double second =
+        samples(scrape(), "rec_bundle_age_seconds").get("{model=\"tiny\",version=\"1\"}");
+    assertTrue(first >= 0 && second > first, first + " " + second);
   }
 }

@@ -13,11 +13,16 @@ import dev.twinrank.core.ModelStore.Lease;
 import dev.twinrank.core.Ranking;
 import dev.twinrank.core.ScoringException;
 import dev.twinrank.server.Http.Answer;
+import dev.twinrank.server.api.Views;
+import dev.twinrank.server.flow.FlowSettings;
+import dev.twinrank.server.life.ModelDirectory;
+import dev.twinrank.server.life.Models;
 import java.io.IOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.EnumSet;
@@ -50,7 +55,10 @@ class RankServerTest {
   @BeforeAll
   static void start() {
     embedded = Tiny.open();
-    server = new RankServer("127.0.0.1", 0, 1 << 20);
+    server =
+        new RankServer(
+            Settings.loopback()
+                .with(new FlowSettings(1 << 20, 2).withQueueAge(Duration.ofMinutes(1))));
     server.start();
     server.serve(new ModelDirectory(Tiny.MODELS, Tiny.OPTIONS).open(() -> false).orElseThrow());
     http = new Http(server.url());

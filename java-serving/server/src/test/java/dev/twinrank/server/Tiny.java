@@ -19,37 +19,38 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** The contract's fixture bundle and what Python wrote down as its answers. */
-final class Tiny {
-  static final ObjectMapper JSON = new ObjectMapper();
-  static final Path CONTRACT =
+public final class Tiny {
+  public static final ObjectMapper JSON = new ObjectMapper();
+  public static final Path CONTRACT =
       Path.of(System.getProperty("basedir")).resolve("../../tests/contract").normalize();
 
   /** A directory as {@code --models} takes it: the generator beside the bundle is no model. */
-  static final Path MODELS = CONTRACT.resolve("vectors/bundles");
+  public static final Path MODELS = CONTRACT.resolve("vectors/bundles");
 
-  static final Path BUNDLE = MODELS.resolve("tiny/1");
+  public static final Path BUNDLE = MODELS.resolve("tiny/1");
 
   // The fixture's evidence names a host class of zeros, so no host opens it for bits.
-  static final ModelOptions OPTIONS = ModelOptions.builder().require(Require.REFERENCE).build();
+  public static final ModelOptions OPTIONS =
+      ModelOptions.builder().require(Require.REFERENCE).build();
 
   private Tiny() {}
 
-  static Model open() {
+  public static Model open() {
     return Model.open(BUNDLE, OPTIONS);
   }
 
   /** The raw requests of the goldens, in order. */
-  static List<byte[]> requests() {
+  public static List<byte[]> requests() {
     return lines(BUNDLE.resolve("goldens/requests.jsonl"));
   }
 
   /** What each must give, in the same order. */
-  static List<JsonNode> goldens() {
+  public static List<JsonNode> goldens() {
     return lines(BUNDLE.resolve("goldens/rankings.jsonl")).stream().map(Tiny::json).toList();
   }
 
   /** The cases of every file of request vectors, of which there must be some. */
-  static List<JsonNode> requestVectors() {
+  public static List<JsonNode> requestVectors() {
     List<JsonNode> cases = new ArrayList<>();
     try (DirectoryStream<Path> files =
         Files.newDirectoryStream(CONTRACT.resolve("vectors"), "requests*.json")) {
@@ -63,7 +64,7 @@ final class Tiny {
     return cases;
   }
 
-  static JsonNode json(byte[] text) {
+  public static JsonNode json(byte[] text) {
     try {
       return JSON.readTree(text);
     } catch (IOException e) {
@@ -71,7 +72,7 @@ final class Tiny {
     }
   }
 
-  static byte[] read(Path file) {
+  public static byte[] read(Path file) {
     try {
       return Files.readAllBytes(file);
     } catch (IOException e) {
@@ -80,7 +81,7 @@ final class Tiny {
   }
 
   /** Copies the bundle to a version's directory. */
-  static void copyTo(Path version) throws IOException {
+  public static void copyTo(Path version) throws IOException {
     try (Stream<Path> files = Files.walk(BUNDLE)) {
       for (Path file : files.toList()) {
         Path copy = version.resolve(BUNDLE.relativize(file).toString());
@@ -101,7 +102,7 @@ final class Tiny {
   }
 
   /** Copies the bundle and lets its manifest say that a finding was allowed at export. */
-  static Path allowing(Path version, String finding) throws IOException {
+  public static Path allowing(Path version, String finding) throws IOException {
     copyTo(version);
     Path manifest = version.resolve("manifest.json");
     String text = Files.readString(manifest);

@@ -1,6 +1,7 @@
 package dev.twinrank.core.internal.bundle;
 
 import dev.twinrank.core.BundleException;
+import dev.twinrank.core.ModelEngine;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.Verification;
 import dev.twinrank.core.VerificationReport;
@@ -20,6 +21,7 @@ public final class Goldens {
   private final Manifest manifest;
   private final RequestReader reader;
   private final GraphSession session;
+  private final ModelEngine engine;
   private final ModelOptions options;
 
   Goldens(
@@ -27,11 +29,13 @@ public final class Goldens {
       Manifest manifest,
       RequestReader reader,
       GraphSession session,
+      ModelEngine engine,
       ModelOptions options) {
     this.root = root;
     this.manifest = manifest;
     this.reader = reader;
     this.session = session;
+    this.engine = engine;
     this.options = options;
   }
 
@@ -44,6 +48,7 @@ public final class Goldens {
   public VerificationReport verify(Verification opened) {
     Journal journal = new Journal(root);
     journal.digest(manifest.digest());
+    journal.engine(engine);
     try {
       journal.begin(Journal.DIGESTS);
       BundleFiles files = BundleFiles.goldens(root, manifest);

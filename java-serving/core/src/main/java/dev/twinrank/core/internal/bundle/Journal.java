@@ -1,6 +1,7 @@
 package dev.twinrank.core.internal.bundle;
 
 import dev.twinrank.core.BundleException;
+import dev.twinrank.core.ModelEngine;
 import dev.twinrank.core.Verification;
 import dev.twinrank.core.VerificationReport;
 import dev.twinrank.core.VerificationReport.Golden;
@@ -30,6 +31,7 @@ public final class Journal {
   private final List<Phase> phases = new ArrayList<>();
   private final List<Golden> goldens = new ArrayList<>();
   private Optional<String> digest = Optional.empty();
+  private Optional<ModelEngine> engine = Optional.empty();
   private String phase;
   private long since;
 
@@ -58,6 +60,11 @@ public final class Journal {
     digest = Optional.of(value);
   }
 
+  /** Notes what scores the goldens. */
+  void engine(ModelEngine value) {
+    engine = Optional.of(value);
+  }
+
   /** Notes a golden that was replayed. */
   void golden(Golden golden) {
     goldens.add(golden);
@@ -67,13 +74,13 @@ public final class Journal {
   public VerificationReport passed(Verification verification) {
     end();
     return new VerificationReport(
-        bundle, digest, Optional.of(verification), phases, goldens, List.of());
+        bundle, digest, Optional.of(verification), engine, phases, goldens, List.of());
   }
 
   /** Returns the report of one that ended with an exception. */
   public VerificationReport failed(BundleException refusal) {
     end();
     return new VerificationReport(
-        bundle, digest, Optional.empty(), phases, goldens, refusal.problems());
+        bundle, digest, Optional.empty(), engine, phases, goldens, refusal.problems());
   }
 }

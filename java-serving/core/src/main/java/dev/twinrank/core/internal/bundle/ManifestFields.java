@@ -57,7 +57,7 @@ final class ManifestFields {
   private static final Check REFERENCE =
       closed(
           Map.of(
-              "source", oneOf("torch", "onnx"),
+              "source", oneOf("torch", "onnx", "lightgbm", "xgboost", "catboost"),
               "rows", integer(1, EXACT),
               "outputs",
                   mapping(

@@ -3,11 +3,10 @@ package dev.twinrank.core.internal.bundle;
 import dev.twinrank.core.BundleException;
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.Head;
+import dev.twinrank.core.ModelEngine;
 import dev.twinrank.core.ModelOptions;
 import dev.twinrank.core.Verification;
-import dev.twinrank.core.internal.engine.GraphFailure;
 import dev.twinrank.core.internal.life.Budget;
-import dev.twinrank.core.internal.life.Budget.Account;
 import dev.twinrank.core.internal.onnx.Engines;
 import dev.twinrank.core.internal.onnx.GraphSession;
 import dev.twinrank.core.internal.onnx.Output;
@@ -33,10 +32,13 @@ import java.util.OptionalLong;
  * @param plan the schema and its packing
  * @param heads the heads without the score
  * @param score the score
+ * @param tolerances the allowed absolute difference at reference level, one a head, the score's
+ *     last
  * @param maxCandidates how many candidates a request may have
  * @param verification how it proved itself
  * @param reader the reader of its requests
  * @param session its graph; the owner of this record closes it
+ * @param engine what that is run by
  * @param goldens what it can prove itself with again
  */
 public record OpenedBundle(
@@ -45,10 +47,12 @@ public record OpenedBundle(
     PackPlan plan,
     List<Head> heads,
     Head score,
+    List<Double> tolerances,
     int maxCandidates,
     Verification verification,
     RequestReader reader,
     GraphSession session,
+    ModelEngine engine,
     Goldens goldens) {
 
   /**
@@ -78,11 +82,14 @@ public record OpenedBundle(
     journal.begin(Journal.GRAPH);
     Footprint footprint = checkGraph(root, manifest, files);
     journal.begin(Journal.SESSION);
-    GraphSession session = session(root, manifest, files, footprint, memory);
+    Contenders contenders = Contenders.of(root, manifest, files, footprint, memory, options);
     try {
       journal.begin(Journal.GOLDENS);
       RequestReader reader = new RequestReader(manifest.plan(), manifest.maxCandidates());
       List<Golden> goldens = GoldenReader.read(root, manifest, files);
+      ModelEngine engine = contenders.choose(goldens);
+      GraphSession session = contenders.chosen();
+      journal.engine(engine);
       Proof proof = Proof.of(root, manifest, goldens, reader, session, options, journal);
       files.recordVerification();
       OpenedBundle bundle =
@@ -92,6 +99,7 @@ public record OpenedBundle(
               manifest.plan(),
               manifest.heads(),
               manifest.score(),
+              manifest.tolerances(),
               manifest.maxCandidates(),
               new Verification(
                   proof.state(),
@@ -106,11 +114,12 @@ public record OpenedBundle(
                   manifest.allowed()),
               reader,
               session,
-              new Goldens(root, manifest, reader, session, options));
+              engine,
+              new Goldens(root, manifest, reader, session, engine, options));
       Replay replay = new Replay(manifest, reader, session, Proof.isExact(manifest));
       return new Opening(bundle, new Rehearsal(root, goldens, proof, replay, journal));
     } catch (RuntimeException | Error e) {
-      session.close();
+      contenders.close();
       throw e;
     } finally {
       journal.end();
@@ -159,80 +168,5 @@ public record OpenedBundle(
   private static Signature signature(Output output) {
     List<Long> shape = Arrays.stream(output.shape(-1)).boxed().toList();
     return new Signature(output.name(), OnnxTypes.number(output.dtype()), shape);
-  }
-
-  private static GraphSession session(
-      Path root,
-      Manifest manifest,
-      BundleFiles files,
-      Footprint footprint,
-      Optional<Budget> memory) {
-    Findings found = new Findings(root);
-    if (!manifest.release().equals(Engines.get().release())) {
-      throw found.fatal(
-          ErrorCode.RUNTIME_MISMATCH,
-          Paths.MANIFEST + "#/runtime/release",
-          "is "
-              + manifest.release()
-              + ", but this process runs "
-              + Engines.get().release()
-              + "; run that release, or export the model again",
-          null);
-    }
-    Optional<Account> account = memory.map(budget -> charge(root, footprint, budget));
-    boolean created = false;
-    try {
-      GraphSession session =
-          GraphSession.create(
-              files.content(Paths.MODEL),
-              root,
-              manifest.session(),
-              manifest.plan().packing().blocks(),
-              manifest.graphOutputs(),
-              account);
-      created = true;
-      account.ifPresent(each -> each.give(footprint.loading()));
-      if (files.externalDataChanged()) {
-        session.close();
-        throw found.fatal(
-            ErrorCode.DIGEST_MISMATCH,
-            Paths.MODEL_DATA,
-            "changed while the bundle was opened; nothing in a bundle may change",
-            null);
-      }
-      return session;
-    } catch (GraphFailure e) {
-      throw found.fatal(
-          ErrorCode.SESSION_FAILED,
-          Paths.MODEL,
-          "was refused by the runtime: " + e.getMessage(),
-          e);
-    } finally {
-      if (!created) {
-        account.ifPresent(Account::close);
-      }
-    }
-  }
-
-  /** Charges what the session will take, and what creating it takes beside that. */
-  private static Account charge(Path root, Footprint footprint, Budget budget) {
-    Account account = budget.open(root.toString());
-    long need = footprint.session() + footprint.loading();
-    if (account.take(need)) {
-      return account;
-    }
-    account.close();
-    throw new Findings(root)
-        .fatal(
-            ErrorCode.MEMORY_BUDGET_EXCEEDED,
-            Paths.MODEL,
-            "needs about "
-                + need
-                + " bytes of native memory, "
-                + footprint.session()
-                + " of them for as long as it is open, and "
-                + budget.describe()
-                + "; unload a version, or declare a larger MemoryBudget",
-            null);
   }
 }

@@ -72,6 +72,18 @@ public final class GraphSession implements AutoCloseable {
         memory);
   }
 
+  /**
+   * Returns a session of a graph that is loaded, which it closes.
+   *
+   * @param memory what the workspaces are charged to, if anything; the session closes it
+   */
+  public static GraphSession of(
+      NativeGraph graph, List<Block> blocks, List<Output> outputs, Optional<Account> memory) {
+    Stream<TensorSpec> tensors =
+        Stream.concat(blocks.stream().map(Block::spec), outputs.stream().map(Output::spec));
+    return new GraphSession(graph, tensors.toList(), outputs.size(), memory);
+  }
+
   /** Returns a session of a graph that is loaded, which it closes; nothing is charged. */
   public static GraphSession of(NativeGraph graph, int outputs) {
     return new GraphSession(graph, List.of(), outputs, Optional.empty());

@@ -24,7 +24,7 @@ public final class Counts {
   }
 
   /** Counts values that were absent or null, where the feature's policy allows it. */
-  void missing(Slot slot, int times) {
+  public void missing(Slot slot, int times) {
     if (missing == null) {
       missing = new int[features];
     }

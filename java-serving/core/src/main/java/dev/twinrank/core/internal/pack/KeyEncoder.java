@@ -41,6 +41,11 @@ public final class KeyEncoder {
     this.utf8 = scratch;
   }
 
+  /** Returns the key of a string that is UTF-8 already; its bytes are taken as they are. */
+  public static long keyOf(byte[] utf8, int offset, int length) {
+    return XXH3.hashBytesToLong(utf8, offset, length);
+  }
+
   /** Makes the key of a string; returns false if there is a lone surrogate. */
   @SuppressWarnings("deprecation")
   public boolean encode(String text) {

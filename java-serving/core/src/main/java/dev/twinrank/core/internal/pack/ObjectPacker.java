@@ -2,6 +2,7 @@ package dev.twinrank.core.internal.pack;
 
 import dev.twinrank.core.ErrorCode;
 import dev.twinrank.core.Placement;
+import dev.twinrank.core.ScoringException;
 import dev.twinrank.core.internal.json.Quote;
 import dev.twinrank.core.internal.pack.PackPlan.Group;
 import dev.twinrank.core.internal.pack.PackPlan.Side;
@@ -11,7 +12,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 
-/** Packs the objects of one placement: the context, or one candidate after the other. */
+/**
+ * Packs the objects of one placement: the context, or the candidates, one after the other or column
+ * by column. Not thread-safe.
+ */
 public final class ObjectPacker {
   private static final long PRESENT = 1;
   private static final long INVALID = 2;
@@ -21,9 +25,14 @@ public final class ObjectPacker {
   private final Values values;
   private final Counts counts;
   private final List<Rows> blocks;
-  private final boolean[] given;
-  private final int[] lengths;
-  private int index = -1;
+  private final int slots;
+  // By slot; where objects come in columns, by object and slot.
+  private boolean[] given;
+  private int[] lengths;
+  private int objects;
+  private int index;
+  private int first;
+  private int columns;
 
   private Slot current;
   private boolean inSequence;
@@ -37,38 +46,118 @@ public final class ObjectPacker {
     this.values = values;
     this.counts = counts;
     this.blocks = side.blocks().stream().map(Rows::new).toList();
-    this.given = new boolean[side.slots().size()];
-    this.lengths = new int[side.slots().size()];
+    this.slots = side.slots().size();
+    this.given = new boolean[slots];
+    this.lengths = new int[slots];
   }
 
   /** Starts the next object. */
   public void begin() {
-    index++;
-    blocks.forEach(Rows::addRow);
+    addObject();
     Arrays.fill(given, false);
     Arrays.fill(lengths, 0);
   }
 
   /** Returns the number of objects that were begun. */
   int objects() {
-    return index + 1;
+    return objects;
+  }
+
+  /**
+   * Goes to a feature, of which all objects' values come next, each after {@link #nextOfColumn}.
+   *
+   * @throws ScoringException {@code unknown_feature}
+   */
+  public void beginColumn(String name) {
+    find(name, OptionalInt.empty());
+    columns++;
+    index = -1;
+  }
+
+  /** Refuses the column, because it is no array; {@code given} says what it is. */
+  public ScoringException noColumn(String given) {
+    return Refusals.column(current.feature(), OptionalInt.empty(), "is " + given);
+  }
+
+  /** Returns whether the next value of the column starts an object: the first column counts. */
+  boolean columnAdds() {
+    return columns == 1;
+  }
+
+  /**
+   * Goes to the next object of the column.
+   *
+   * @throws ScoringException {@code invalid_request} if the first column had no such
+   */
+  void nextOfColumn() {
+    if (columnAdds()) {
+      addObject();
+      int needed = Math.multiplyExact(objects, slots);
+      if (needed > given.length) {
+        int size = (int) Math.min(2L * needed, Rows.LARGEST);
+        given = Arrays.copyOf(given, size);
+        lengths = Arrays.copyOf(lengths, size);
+      }
+    } else if (++index == objects) {
+      throw oddColumn("goes on");
+    }
+    first = index * slots;
+  }
+
+  /**
+   * Ends the column.
+   *
+   * @throws ScoringException {@code invalid_request} if the first one was longer
+   */
+  public void endColumn() {
+    if (!columnAdds() && ++index < objects) {
+      throw oddColumn("ends");
+    }
+  }
+
+  /**
+   * Ends all objects, after the last column.
+   *
+   * @throws ScoringException as {@link #end}; the first object's comes first
+   */
+  public void endColumns() {
+    for (index = 0; index < objects; index++) {
+      first = index * slots;
+      end();
+    }
+  }
+
+  private ScoringException oddColumn(String what) {
+    return Refusals.column(
+        current.feature(),
+        OptionalInt.of(index),
+        what + " at element " + index + ", but the first column has " + objects);
+  }
+
+  private void addObject() {
+    index = objects++;
+    blocks.forEach(Rows::addRow);
   }
 
   /**
    * Goes to a feature; the next call gives its value.
    *
-   * @throws dev.twinrank.core.ScoringException {@code unknown_feature}
+   * @throws ScoringException {@code unknown_feature}
    */
   public void feature(String name) {
+    find(name, candidate());
+  }
+
+  private void find(String name, OptionalInt candidate) {
     current = side.byName().get(name);
     if (current == null) {
-      throw Refusals.unknown(side, other, name, candidate());
+      throw Refusals.unknown(side, other, name, candidate);
     }
   }
 
   /** Returns whether the feature already has a value in this object. */
   boolean isGiven() {
-    return given[current.index()];
+    return given[first + current.index()];
   }
 
   /** Returns whether the feature is a list or a vector. */
@@ -160,28 +249,28 @@ public final class ObjectPacker {
       return;
     }
     int kept = Math.min(count, current.maxLength());
-    int first = current.keepsLast() ? count - kept : 0;
+    int from = current.keepsLast() ? count - kept : 0;
     Rows rows = blocks.get(current.block());
     // Elements lie side by side, or one a position of the group's axis.
     int stride = current.group() < 0 ? 1 : rows.block().width();
     for (int i = 0; i < kept; i++) {
-      rows.put(current.offset() + i * stride, elements[first + i]);
+      rows.put(index, current.offset() + i * stride, elements[from + i]);
     }
     if (current.length() >= 0) {
-      blocks.get(side.counts()).put(current.length(), kept);
+      blocks.get(side.counts()).put(index, current.length(), kept);
     }
-    lengths[current.index()] = count;
+    lengths[first + current.index()] = count;
     state(PRESENT);
   }
 
   /**
    * Ends the object: looks for absent features, then for groups of unequal lengths.
    *
-   * @throws dev.twinrank.core.ScoringException {@code missing_feature} or {@code length_mismatch}
+   * @throws ScoringException {@code missing_feature} or {@code length_mismatch}
    */
   public void end() {
     for (Slot slot : side.slots()) {
-      if (!given[slot.index()]) {
+      if (!given[first + slot.index()]) {
         if (slot.refusesMissing()) {
           throw Refusals.missing(slot.feature(), candidate());
         }
@@ -189,16 +278,16 @@ public final class ObjectPacker {
       }
     }
     for (Group group : side.groups()) {
-      Slot first = group.members().get(0);
-      int expected = lengths[first.index()];
+      Slot leader = group.members().get(0);
+      int expected = lengths[first + leader.index()];
       for (Slot member : group.members()) {
-        if (lengths[member.index()] != expected) {
-          int length = lengths[member.index()];
+        int length = lengths[first + member.index()];
+        if (length != expected) {
           throw Refusals.lengths(group, member, length, expected, candidate());
         }
       }
-      int kept = Math.min(expected, first.maxLength());
-      blocks.get(side.counts()).put(group.length(), kept);
+      int kept = Math.min(expected, leader.maxLength());
+      blocks.get(side.counts()).put(index, group.length(), kept);
     }
   }
 
@@ -209,7 +298,7 @@ public final class ObjectPacker {
 
   private void accept() {
     if (!inSequence) {
-      blocks.get(current.block()).put(current.offset(), values.bits());
+      blocks.get(current.block()).put(index, current.offset(), values.bits());
       state(PRESENT);
     } else {
       if (count == elements.length) {
@@ -236,9 +325,9 @@ public final class ObjectPacker {
   }
 
   private void state(long state) {
-    given[current.index()] = true;
+    given[first + current.index()] = true;
     if (current.state() >= 0) {
-      blocks.get(side.counts()).put(current.state(), state);
+      blocks.get(side.counts()).put(index, current.state(), state);
     }
   }
 

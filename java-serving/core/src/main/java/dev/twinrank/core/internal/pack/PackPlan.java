@@ -20,7 +20,7 @@ public final class PackPlan {
    * @param length the column of its length, in the placement's i64 block
    * @param members its members' slots, in schema order
    */
-  record Group(String name, int length, List<Slot> members) {}
+  public record Group(String name, int length, List<Slot> members) {}
 
   /**
    * One placement's share of the plan.
@@ -32,7 +32,7 @@ public final class PackPlan {
    * @param groups its groups in order of their first member
    * @param byName its slots by feature name
    */
-  record Side(
+  public record Side(
       Placement placement,
       List<Block> blocks,
       int counts,
@@ -79,11 +79,13 @@ public final class PackPlan {
     return (placement == Placement.CONTEXT ? context : candidate).slots().get(index);
   }
 
-  Side context() {
+  /** Returns the context's share. */
+  public Side context() {
     return context;
   }
 
-  Side candidate() {
+  /** Returns the candidates' share. */
+  public Side candidate() {
     return candidate;
   }
 

@@ -39,6 +39,19 @@ public final class Refusals {
             + " candidates, the most that this model takes; split it");
   }
 
+  /** Refuses a request because of a column of candidates that is none, or of another length. */
+  static ScoringException column(Feature feature, OptionalInt candidate, String what) {
+    return feature(
+        ErrorCode.INVALID_REQUEST,
+        "column '"
+            + feature.name()
+            + "' of the candidates "
+            + what
+            + "; send arrays of one length, with one element a candidate",
+        feature.name(),
+        candidate);
+  }
+
   static ScoringException unknown(
       PackPlan.Side side, PackPlan.Side other, String name, OptionalInt candidate) {
     String hint =
@@ -129,7 +142,10 @@ public final class Refusals {
   }
 
   private static String place(Placement placement, OptionalInt candidate) {
-    return placement == Placement.CONTEXT ? "the context" : "candidate " + candidate.orElseThrow();
+    if (placement == Placement.CONTEXT) {
+      return "the context";
+    }
+    return candidate.isPresent() ? "candidate " + candidate.getAsInt() : "the candidates";
   }
 
   private static String allowed(Feature feature) {

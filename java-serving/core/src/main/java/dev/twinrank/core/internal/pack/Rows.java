@@ -13,7 +13,9 @@ import java.util.OptionalInt;
 /** The growing values of one block: zeros until written, little-endian, row-major. */
 final class Rows {
   private static final int FIRST_CAPACITY = 16;
-  private static final int LARGEST = Integer.MAX_VALUE - 8;
+
+  /** The longest array that every JVM can make. */
+  static final int LARGEST = Integer.MAX_VALUE - 8;
 
   private final Block block;
   private final long rowBytes;
@@ -53,9 +55,9 @@ final class Rows {
     }
   }
 
-  /** Writes one value of the last row, given as the bits of the block's type. */
-  void put(int value, long bits) {
-    int at = (int) ((rows - 1) * rowBytes) + value * block.dtype().width();
+  /** Writes one value of a row, given as the bits of the block's type. */
+  void put(int row, int value, long bits) {
+    int at = (int) (row * rowBytes) + value * block.dtype().width();
     if (block.dtype() == DType.FLOAT32) {
       data.putInt(at, (int) bits);
     } else {

@@ -49,6 +49,19 @@ public final class SlatePacker {
     counts.candidates(1);
   }
 
+  /**
+   * Goes to the next candidate of a column, which the first column makes.
+   *
+   * @throws dev.twinrank.core.ScoringException {@code too_many_candidates}, or {@code
+   *     invalid_request} if the first column had no such
+   */
+  public void nextOfColumn() {
+    if (candidates.columnAdds()) {
+      admitCandidate();
+    }
+    candidates.nextOfColumn();
+  }
+
   /** Returns the packed request. */
   public PackedSlate finish() {
     List<ByteBuffer> blocks = new ArrayList<>(context.finish());

@@ -83,11 +83,12 @@ public final class Slot {
   }
 
   /** Returns its place among the features of its placement. */
-  int index() {
+  public int index() {
     return index;
   }
 
-  int block() {
+  /** Returns the block of its values, as an index into the blocks of its placement. */
+  public int block() {
     return block;
   }
 
@@ -95,15 +96,18 @@ public final class Slot {
     return offset;
   }
 
-  int length() {
+  /** Returns the column of its own length in the placement's i64 block, or −1. */
+  public int length() {
     return length;
   }
 
-  int state() {
+  /** Returns the column of its state in the placement's i64 block, or −1. */
+  public int state() {
     return state;
   }
 
-  int group() {
+  /** Returns its group, as an index into the groups of its placement, or −1. */
+  public int group() {
     return group;
   }
 
@@ -113,21 +117,22 @@ public final class Slot {
   }
 
   /** Returns whether its value is an array: a list or a vector. */
-  boolean sequence() {
+  public boolean sequence() {
     return sequence;
   }
 
   /** Returns the one length that a vector has, or −1. */
-  int exactLength() {
+  public int exactLength() {
     return exactLength;
   }
 
   /** Returns how many elements are kept. */
-  int maxLength() {
+  public int maxLength() {
     return maxLength;
   }
 
-  boolean keepsLast() {
+  /** Returns whether the last elements are kept, not the first. */
+  public boolean keepsLast() {
     return keepsLast;
   }
 
@@ -136,12 +141,13 @@ public final class Slot {
     return refusesInvalid;
   }
 
-  boolean refusesMissing() {
+  /** Returns whether its absence refuses the request. */
+  public boolean refusesMissing() {
     return refusesMissing;
   }
 
   /** Returns whether its values take four bytes. */
-  boolean narrow() {
+  public boolean narrow() {
     return narrow;
   }
 
@@ -151,12 +157,12 @@ public final class Slot {
   }
 
   /** Returns where its first value of a row lies in its block, in bytes. */
-  int valueAt(int row) {
+  public int valueAt(int row) {
     return row * rowBytes + valueAt;
   }
 
   /** Returns the distance of two elements of one row, in bytes. */
-  int elementBytes() {
+  public int elementBytes() {
     return elementBytes;
   }
 
@@ -166,7 +172,7 @@ public final class Slot {
   }
 
   /** Returns where a column of a row lies in the placement's i64 block, in bytes. */
-  int countAt(int row, int column) {
+  public int countAt(int row, int column) {
     return row * countsRowBytes + column * DType.INT64.width();
   }
 }

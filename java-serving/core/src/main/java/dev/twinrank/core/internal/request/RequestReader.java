@@ -15,12 +15,18 @@ import dev.twinrank.core.internal.pack.Refusals;
 import dev.twinrank.core.internal.pack.SlatePacker;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /** Reads raw requests straight into packed columns. Thread-safe. */
 public final class RequestReader {
   private static final int MAX_DEPTH = 64;
 
+  // Readers that wait for the next request, at most so many, each holding at most so many bytes.
+  private static final int IDLE = 16;
+  private static final int MOST_HELD = 1 << 20;
+
   private final JsonFactory factory = JsonCursor.factory(MAX_DEPTH);
+  private final AtomicReferenceArray<SwiftReader> idle = new AtomicReferenceArray<>(IDLE);
   private final PackPlan plan;
   private final int maxCandidates;
 
@@ -47,6 +53,47 @@ public final class RequestReader {
    *     first problem in document order
    */
   public PackedSlate read(byte[] json, Counts counts) {
+    PackedSlate slate = readSwiftly(json, counts);
+    return slate != null ? slate : readThoroughly(json, counts);
+  }
+
+  /** Reads a request if it is as usual; returns null if it is not, and has then done nothing. */
+  PackedSlate readSwiftly(byte[] json, Counts counts) {
+    // A thread begins at a place of its own, so that it mostly meets the reader it had before.
+    int home = (int) Thread.currentThread().getId();
+    SwiftReader reader = lend(home);
+    PackedSlate slate = reader.read(json, counts);
+    if (reader.held() <= MOST_HELD) {
+      takeBack(reader, home);
+    }
+    return slate;
+  }
+
+  private SwiftReader lend(int home) {
+    for (int i = 0; i < IDLE; i++) {
+      int place = (home + i) & (IDLE - 1);
+      SwiftReader reader = idle.get(place) == null ? null : idle.getAndSet(place, null);
+      if (reader != null) {
+        return reader;
+      }
+    }
+    return new SwiftReader(plan, maxCandidates);
+  }
+
+  private void takeBack(SwiftReader reader, int home) {
+    for (int i = 0; i < IDLE; i++) {
+      if (idle.compareAndSet((home + i) & (IDLE - 1), null, reader)) {
+        return;
+      }
+    }
+  }
+
+  /**
+   * Reads and packs any request, as {@link #read(byte[], Counts)} does where it is unusual.
+   *
+   * @throws ScoringException as {@link #read(byte[], Counts)}
+   */
+  public PackedSlate readThoroughly(byte[] json, Counts counts) {
     try (JsonCursor cursor = JsonCursor.over(json, factory)) {
       try {
         return new Reading(cursor, new SlatePacker(plan, maxCandidates, counts)).request();
@@ -113,9 +160,34 @@ public final class RequestReader {
     }
 
     private void candidates() {
-      if (cursor.token() != JsonToken.START_ARRAY) {
-        throw shape("'candidates' is " + cursor.describe() + "; send an array of objects");
+      switch (cursor.token()) {
+        case START_ARRAY -> rows();
+        case START_OBJECT -> columns();
+        default ->
+            throw shape(
+                "'candidates' is "
+                    + cursor.describe()
+                    + "; send an array of objects, or an object of arrays");
       }
+    }
+
+    private void columns() {
+      ObjectPacker target = packer.candidates();
+      while (cursor.next() == JsonToken.FIELD_NAME) {
+        target.beginColumn(cursor.name());
+        if (cursor.next() != JsonToken.START_ARRAY) {
+          throw target.noColumn(cursor.describe());
+        }
+        while (cursor.next() != JsonToken.END_ARRAY) {
+          packer.nextOfColumn();
+          value(target);
+        }
+        target.endColumn();
+      }
+      target.endColumns();
+    }
+
+    private void rows() {
       for (int index = 0; cursor.next() != JsonToken.END_ARRAY; index++) {
         packer.admitCandidate();
         if (cursor.token() != JsonToken.START_OBJECT) {

@@ -48,7 +48,13 @@ class GoldensTest {
     VerificationReport report;
     try {
       report =
-          new Goldens(root, manifest, serving.reader(), serving.session(), ModelOptions.defaults())
+          new Goldens(
+                  root,
+                  manifest,
+                  serving.reader(),
+                  serving.session(),
+                  serving.engine(),
+                  ModelOptions.defaults())
               .verify(serving.verification());
     } finally {
       serving.session().close();

@@ -1,0 +1,1 @@
+"""The service under load: the programs of a run, bundles to swap, and what it promises."""

@@ -1,0 +1,1 @@
+"""Trees against the libraries that trained them: the exactness table."""
