@@ -14,9 +14,10 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 
@@ -184,21 +185,33 @@ final class Contracts {
     }
   }
 
+  /** The first of several callers finds in the buffer what another one asked meanwhile. */
   static final class Shared extends OfTiny {
-    private volatile byte[] buffer;
-
     @Override
     ContractScorer around(ContractScorer honest) {
-      CyclicBarrier two = new CyclicBarrier(2);
-      AtomicInteger met = new AtomicInteger();
+      AtomicReference<byte[]> buffer = new AtomicReference<>();
+      CompletableFuture<byte[]> overwritten = new CompletableFuture<>();
       return request -> {
-        if (!Thread.currentThread().getName().startsWith("pool-") || met.incrementAndGet() > 2) {
+        if (!Thread.currentThread().getName().startsWith("pool-")) {
           return honest.score(request);
         }
-        buffer = request;
-        two.await(30, TimeUnit.SECONDS); // both have written before either reads
-        return honest.score(buffer);
+        if (buffer.compareAndSet(null, request)) {
+          return honest.score(overwritten.get(30, TimeUnit.SECONDS));
+        }
+        // Two of the goldens have one answer: swapping those would show nothing.
+        if (!overwritten.isDone() && !said(honest, request).equals(said(honest, buffer.get()))) {
+          overwritten.complete(request);
+        }
+        return honest.score(request);
       };
+    }
+
+    private static Answer said(ContractScorer honest, byte[] request) throws Exception {
+      try {
+        return honest.score(request);
+      } catch (dev.twinrank.core.ScoringException e) {
+        return Answer.of(e);
+      }
     }
   }
 
