@@ -38,7 +38,6 @@ _OBJECTIVES = {"lightgbm": "lambdarank", "xgboost": "rank:ndcg"}
 @pytest.fixture(params=["lightgbm", "xgboost"])
 def trees(request: pytest.FixtureRequest, settings: dict[str, Any]) -> dict[str, Any]:
     """A run file of trees for the small world."""
-    pytest.importorskip(request.param)
     made = {key: value for key, value in settings.items() if key not in ("model", "training", "features")}
     nan = {"nonfinite": True, "missing": {"policy": "default", "value": "NaN"}}
     user = {"placement": "context", "dtype": "string", "missing": {"policy": "own_row"}}
@@ -275,7 +274,6 @@ def _needed(name: str) -> Path:
 
 
 def test_the_floors_that_lightgbm_publishes_hold(listener: Any, tmp_path: Path) -> None:
-    pytest.importorskip("lightgbm")
     files = {
         purpose: {"rows": str(_needed(f"rank.{part}.gz")), "queries": str(_needed(f"rank.{part}.query"))}
         for purpose, part in (("training", "train"), ("validation", "test"))
@@ -333,7 +331,6 @@ def _ndcg(scores: NDArray[Any], relevant: NDArray[np.int64]) -> float:
 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
 def test_positions_take_what_was_shown_first_out_of_the_clicks(library: Any) -> None:
-    pytest.importorskip(library)
     training, _ = _clicks(1)
     validation, relevant = _clicks(2)
     columns = [Column("quality", "x", 0, None), Column("shown", "x", 1, None)]
@@ -350,7 +347,6 @@ def test_positions_take_what_was_shown_first_out_of_the_clicks(library: Any) -> 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
 @pytest.mark.parametrize("direction", [1, -1])
 def test_a_monotone_column_never_turns(library: Any, direction: int) -> None:
-    pytest.importorskip(library)
     random = np.random.default_rng(3)
     x = random.normal(size=(2000, 2))
     # The grade rises with the column, with a dip in the middle that free trees follow.

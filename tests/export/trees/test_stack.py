@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from twinrank.export.bundle import open_bundle
 from twinrank.export.graph import ExportError, export_source, source_of_module, source_of_onnx, source_of_stack
 from twinrank.export.trees import native_raw
 
-lightgbm = pytest.importorskip("lightgbm", reason="the extra lightgbm is not installed")
+lightgbm = importlib.import_module("lightgbm")
 
 _SCHEMA = """
 features:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import struct
 from collections.abc import Callable
@@ -248,7 +249,7 @@ def test_rounds_up_to_the_best_are_taken_only_when_asked_for() -> None:
 
 
 def test_a_data_frame_s_categories_are_told_beside_the_codes() -> None:
-    pandas = pytest.importorskip("pandas")
+    pandas = importlib.import_module("pandas")
     rng = np.random.default_rng(0)
     frame = pandas.DataFrame(
         {
@@ -268,7 +269,7 @@ def test_a_data_frame_s_categories_are_told_beside_the_codes() -> None:
 
 
 def test_categories_that_the_library_cut_are_not_told() -> None:
-    pandas = pytest.importorskip("pandas")
+    pandas = importlib.import_module("pandas")
     frame = pandas.DataFrame({"shop": pandas.Categorical(["éé", "éü", "x"] * 20)})
     booster = train({}, xgb.DMatrix(frame, label=np.arange(60) % 3, enable_categorical=True), 2)
     opened = open_xgboost(booster)
