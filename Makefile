@@ -41,7 +41,7 @@ full: tools env jar ## the full-size runs: three training seeds, the parity suit
 	tools/full.sh
 
 .PHONY: parity
-parity: tools env jar ## ten bundles of every kind over every route: ten million scores, 0 differing bits (20 minutes)
+parity: tools env jar ## twelve bundles of every kind over every route: ten million scores, 0 differing bits (20 minutes)
 	tools/parity.sh full
 
 .PHONY: reliability

@@ -196,6 +196,90 @@ def test_strings_are_the_codes_of_the_data_frame(library: str, tmp_path: Path) -
     assert result.routes[0].rows > 200
 
 
+_FRONT = """
+features:
+  - {name: price, placement: candidate, dtype: float64, nonfinite: true, missing: {policy: default, value: NaN}}
+  - {name: hour, placement: context, dtype: int64}
+  - {name: shop, placement: candidate, dtype: string, missing: {policy: own_row}}
+transforms:
+  - {kind: matrix, name: numbers, features: [price]}
+  - {kind: matrix, name: of_the_query, features: [hour]}
+  - {kind: lookup, name: shop, feature: shop, vocabulary: {entries: [north, south, "węst"]}}
+"""
+
+
+@pytest.fixture
+def shops(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """A model file, the schema that it is exported with, and the bundle: a category that the file does not list."""
+    random = np.random.default_rng(3)
+    x = np.column_stack([random.integers(0, 3, 400), random.normal(size=400).round(2), random.integers(0, 24, 400)])
+    y = (x[:, 0] == 1) * x[:, 1] + np.sin(x[:, 2])
+    model, schema, sample = tmp_path / "model.txt", tmp_path / "schema.yaml", tmp_path / "sample.jsonl"
+    lightgbm = importlib.import_module("lightgbm")
+    data = lightgbm.Dataset(
+        x, y, feature_name=["shop", "price", "hour"], categorical_feature=["shop"], free_raw_data=False
+    )
+    settings = {"verbose": -1, "num_threads": 1, "num_leaves": 7, "min_data_per_group": 1, "min_data_in_leaf": 2}
+    lightgbm.train(settings, data, 6).save_model(str(model))
+    schema.write_text(_FRONT, encoding="utf-8")
+    shops = ("north", "south", "węst", "new", None)
+    lines = [
+        {"context": {"hour": hour}, "candidates": [{"price": (hour - 12) / 8, "shop": shop} for shop in shops if shop]}
+        for hour in range(24)
+    ]
+    lines[0]["candidates"].append({})
+    sample.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    source = source_of_trees("lightgbm", model, schema, sample, name="shops")
+    return model, schema, export_source(source, tmp_path / "models")
+
+
+def test_a_schema_of_one_s_own_tells_how_columns_are_made(shops: tuple[Path, Path, Path]) -> None:
+    model, schema, bundle = shops
+    result = verify(bundle, native=model, schema=schema, routes=["lightgbm"], fuzz=200, seed=2, invariance=True)
+    (tally,) = result.routes
+    assert (result.verdict, tally.failure) == ("equal", None)
+    assert tally.rows > 500
+    assert tally.errors == tally.errors_agreed > 0
+
+
+def test_without_the_schema_the_route_says_what_to_pass(shops: tuple[Path, Path, Path]) -> None:
+    model, _, bundle = shops
+    with pytest.raises(RouteFailedError, match=r"pass the schema file that it was exported with \(--schema FILE\)"):
+        route("lightgbm").open(bundle, RouteOptions(native=model))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("dtype: int64", "dtype: float64"), r"the schema of .*other\.yaml is not the bundle's"),
+        (("name: numbers", "name: figures"), "the front half makes no tensor numbers"),
+        (("kind: matrix", "kind: matrices"), r"other\.yaml: .*matrices"),
+    ],
+)
+def test_another_schema_is_refused(
+    change: tuple[str, str], said: str, shops: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    model, _, bundle = shops
+    other = tmp_path / "other.yaml"
+    other.write_text(_FRONT.replace(*change), encoding="utf-8")
+    with pytest.raises(RouteFailedError, match=said):
+        route("lightgbm").open(bundle, RouteOptions(native=model, schema=other))
+
+
+def test_a_vocabulary_in_another_order_is_a_difference(shops: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    model, _, bundle = shops
+    other = tmp_path / "other.yaml"
+    other.write_text(_FRONT.replace("north, south", "south, north"), encoding="utf-8")
+    result = verify(bundle, native=model, schema=other, routes=["lightgbm"], explain=False)
+    assert (result.verdict, result.routes[0].status) == ("differs", "differs")
+
+
+def test_a_schema_without_a_model_file_is_refused(shops: tuple[Path, Path, Path]) -> None:
+    _, schema, bundle = shops
+    with pytest.raises(UserError, match="--schema is given without --native"):
+        verify(bundle, schema=schema, routes=["probe"])
+
+
 # ---- the level itself
 
 

@@ -97,6 +97,15 @@ def test_a_route_that_proves_less_is_never_green(change: str, value: object, ver
     assert "tiny" in whole.line.partition("; ")[2]
 
 
+def test_a_library_of_trees_is_held_to_every_bit() -> None:
+    document = copy.deepcopy(GOOD)
+    document["routes"][1] |= {"level": "trees"}
+    assert judged(report=document).verdict == "equal"
+    document["routes"][1]["heads"][1]["differing_bits"] = 1
+    result = judged(report=document)
+    assert (result.verdict, summary.total([result], 1, 0, 2.0).differing_bits) == ("unknown", 1)
+
+
 def test_a_report_that_is_not_there_proves_nothing() -> None:
     result = judged(report=None, code=0)
     assert (result.verdict, result.scores) == ("unknown", 0)
@@ -134,8 +143,8 @@ def test_the_page_holds_every_bundle_and_every_reason(tmp_path: Path) -> None:
 
 
 def test_there_are_bundles_of_every_kind() -> None:
-    assert len(bundles.recipes()) == 10
-    assert len({recipe.name for recipe in bundles.recipes()}) == 10
+    assert len(bundles.recipes()) == 12
+    assert len({recipe.name for recipe in bundles.recipes()}) == 12
 
 
 @pytest.mark.parametrize("name", ["rich", "words", "trees"])
@@ -192,7 +201,7 @@ def test_a_bundle_is_proven_over_every_route(tmp_path: Path) -> None:
     assert (code, document["verdict"], verdicts(document)) == (0, "equal", EQUAL), out
     assert document["scores"] >= 11_000
     assert "parity: " in out
-    assert "of 1 bundle of the suite's 10 over 5 routes, 0 differing bits" in out
+    assert "of 1 bundle of the suite's 12 over 5 routes, 0 differing bits" in out
 
 
 @pytest.mark.ci

@@ -30,12 +30,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tools.parity import bundles
+from tools.parity import bundles, rankers
 from tools.parity.bundles import BUILD, ROOT, Recipe
 from tools.parity.summary import EXIT, MARKS, BundleResult, RouteResult, judge, to_json, total, write
 
-ROUTES = ("http", "jpype", "probe", "py4j", "python", "torch")
-"""Every route; torch is there for bundles of a run."""
+ROUTES = ("http", "jpype", "probe", "py4j", "python", "torch", "lightgbm", "xgboost")
+"""Every route; torch is there for bundles of a run, a library of trees for those that it trained."""
 _LOG_WIDTH = 140
 _SEED = 6
 # Seconds for one request: a busy machine's slate of 10,000 is no route that hangs.
@@ -109,19 +109,23 @@ def _verified(recipe: Recipe, scores: int, fuzz: int, report: Path) -> BundleRes
         traceback.print_exc()
         why = f"was not made: {error!r}"
         return BundleResult(recipe.name, recipe.summary, "unknown", time.monotonic() - began, why=why)
-    routes = [name for name in ROUTES if name != "torch" or recipe.run is not None]
-    code = _verify(bundle, requests, recipe.run, routes, report, fuzz)
+    absent = {"torch"} if recipe.run is None else set()
+    absent |= rankers.FILES.keys() - {recipe.library}
+    routes = [name for name in ROUTES if name not in absent]
+    code = _verify(recipe, bundle, requests, routes, report, fuzz)
     return judge(
         recipe.name, recipe.summary, _read(report), code, routes, bundle / "model.onnx", time.monotonic() - began
     )
 
 
-def _verify(bundle: Path, requests: Path, run: Path | None, routes: Sequence[str], report: Path, fuzz: int) -> int:
+def _verify(recipe: Recipe, bundle: Path, requests: Path, routes: Sequence[str], report: Path, fuzz: int) -> int:
     command = [str(Path(sys.executable).with_name("twinrank")), "verify", str(bundle), "--requests", str(requests)]
     command += [word for name in routes for word in ("--route", name)]
     command += ["--python", sys.executable, "--fuzz", str(fuzz), "--seed", str(_SEED)]
     command += ["--pairwise", "--invariance", "--timeout", str(_PATIENCE), "--report", str(report)]
-    command += ["--run", str(run)] if run is not None else []
+    command += ["--run", str(recipe.run)] if recipe.run is not None else []
+    if recipe.native is not None:
+        command += ["--native", str(recipe.native), "--schema", str(rankers.SCHEMA)]
     with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "COLUMNS": "120"}) as child:
         try:
             return child.wait()
@@ -171,7 +175,8 @@ def _bits(route: RouteResult | None) -> Text:
         return Text("-", style="dim")
     if route.verdict == "unknown":
         return Text("?", style=_STYLES["unknown"])
-    shown = f"{route.differing_bits:,}" if route.level == "bits" else ("≤ a" if route.verdict == "equal" else "> a")
+    within = "≤ a" if route.verdict == "equal" else "> a"
+    shown = within if route.level == "reference" else f"{route.differing_bits:,}"
     return Text(shown, style=_STYLES[route.verdict])
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from tools.parity import traffic, trees
+from tools.parity import rankers, traffic, trees
 from tools.parity.models import words
 from tools.parity.traffic import Draw, Market
 from twinrank.export.bundle import host_class, versions_of
@@ -36,7 +36,7 @@ _SAMPLE = 4_000
 _GOLDENS = 14
 # What decides what a bundle holds, and what its requests are, beside the recipe itself.
 _SOURCES = ("training/src", "export/src", "tools/parity", "tests/export/architectures")
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxscript", "torch")
+_LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxruntime", "onnxscript", "torch", "xgboost-cpu")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Recipe:
         make: writes the bundle below a folder of models, and returns its directory.
         market: what requests are drawn from.
         run: the trainer's run that it was made from, for the route torch; None where there is none.
+        library: the library whose model file it was made from, which is a route too; None where there is none.
     """
 
     name: str
@@ -58,6 +59,12 @@ class Recipe:
     make: Callable[[Path], Path]
     market: Callable[[], Source]
     run: Path | None = None
+    library: rankers.Library | None = None
+
+    @property
+    def native(self) -> Path | None:
+        """The library's model file, there once the bundle is made; None where there is no library."""
+        return None if self.library is None else BUILD / "sources" / self.name / rankers.FILES[self.library]
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,8 @@ def recipes() -> tuple[Recipe, ...]:
         _module("words", "1,000 strings of all planes of Unicode", 1.4, "tools.parity.models.words", _MODELS),
         Recipe("trees", "TreeEnsemble, float64 thresholds and scores", 2.0, _trees(5), _orchard),
         Recipe("boosted", "TreeEnsembleRegressor, float64 thresholds", 2.0, _trees(4), _orchard),
+        _ranker("lambdarank", "LightGBM's LambdaRank, with categories", 1.0, "lightgbm"),
+        _ranker("rank-ndcg", "XGBoost's rank:ndcg, with categories", 1.0, "xgboost"),
     )
 
 
@@ -140,7 +149,8 @@ def _noted(recipe: Recipe) -> Path | None:
         return None
     told = json.loads(_note(recipe).read_text(encoding="utf-8"))
     bundle = Path(told["bundle"])
-    return bundle if told["key"] == _key(recipe) and (bundle / "manifest.json").is_file() else None
+    there = (bundle / "manifest.json").is_file() and (recipe.native is None or recipe.native.is_file())
+    return bundle if told["key"] == _key(recipe) and there else None
 
 
 def request_file(recipe: Recipe, scores: int) -> Path:
@@ -226,9 +236,6 @@ def _films() -> Source:
 def _module(name: str, summary: str, weight: float, module: str, folder: Path) -> Recipe:
     file = folder / ("schema.yaml" if folder == _SHOP else f"{name}.yaml")
 
-    def front() -> FrontGraph:
-        return read_front_yaml(words.schema_text() if name == "words" else file)
-
     def make(models: Path) -> Path:
         from twinrank.export.graph import export_source, source_of_module
 
@@ -253,13 +260,15 @@ def _module(name: str, summary: str, weight: float, module: str, folder: Path) -
             os.chdir(before)
 
     def source() -> Source:
-        graph = front()
-        known: Mapping[str, Sequence[Any]] = {
-            each.feature: each.vocabulary.entries for each in graph.transforms if isinstance(each, Lookup)
-        }
-        return _drawn(Market(graph.schema, known, _DRAWS.get(name, {})))
+        graph = read_front_yaml(words.schema_text() if name == "words" else file)
+        return _drawn(Market(graph.schema, _known(graph), _DRAWS.get(name, {})))
 
     return Recipe(name, summary, weight, make, source)
+
+
+def _known(graph: FrontGraph) -> Mapping[str, Sequence[Any]]:
+    """What each feature's vocabulary holds."""
+    return {each.feature: each.vocabulary.entries for each in graph.transforms if isinstance(each, Lookup)}
 
 
 def _drawn(market: Market) -> Source:
@@ -302,3 +311,25 @@ def _orchard() -> Source:
         for feature in trees.SCHEMA.features
     }
     return _drawn(Market(trees.SCHEMA, draws=draws))
+
+
+def _ranker(name: str, summary: str, weight: float, library: rankers.Library) -> Recipe:
+    inputs = BUILD / "sources" / name
+
+    def make(models: Path) -> Path:
+        from twinrank.export.graph import export_source, source_of_trees
+
+        shutil.rmtree(models / name, ignore_errors=True)
+        model = inputs / rankers.FILES[library]
+        rankers.train(library, model)
+        (inputs / "requests.jsonl").write_bytes(b"\n".join(source().samples(1, _SAMPLE)) + b"\n")
+        return export_source(
+            source_of_trees(library, model, rankers.SCHEMA, inputs / "requests.jsonl", name=name, max_candidates=_MOST),
+            models,
+        )
+
+    def source() -> Source:
+        graph = read_front_yaml(rankers.SCHEMA)
+        return _drawn(Market(graph.schema, _known(graph), rankers.DRAWS))
+
+    return Recipe(name, summary, weight, make, source, library=library)

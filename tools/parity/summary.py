@@ -27,7 +27,7 @@ class RouteResult:
 
     Attributes:
         name: the route's.
-        level: ``bits``, or ``reference`` where a tolerance is allowed.
+        level: ``bits``; ``trees`` of a library of trees, every bit too; or ``reference`` where a tolerance is allowed.
         verdict: `equal` only if it ran, compared scores and every refusal, and nothing differed.
         scores: values of the output ``score`` that were compared with the baseline's.
         differing_bits: over all outputs.
@@ -150,11 +150,11 @@ def _route(name: str, told: Mapping[str, Any] | None) -> RouteResult:
         doubts = []
         if scores == 0:
             doubts.append("compared no score")
-        if told["level"] == "bits" and bits:
+        if told["level"] != "reference" and bits:
             doubts.append(f"says equal with {bits} differing bits")
         if errors["agreed"] != errors["compared"]:
             doubts.append(f"agrees in {errors['agreed']} of {errors['compared']} refusals")
-        if told["level"] == "bits" and (invariance is None or invariance["rows"] == 0):
+        if told["level"] != "reference" and (invariance is None or invariance["rows"] == 0):
             doubts.append("was not asked in other slates")
         elif invariance is not None and invariance["differing_bits"]:
             doubts.append("gives a candidate other bits in other slates")
@@ -227,7 +227,7 @@ def total(results: Sequence[BundleResult], bundles: int, least: int, seconds: fl
     proven = [result for result in results if result.verdict == "equal"]
     scores = sum(result.scores for result in proven)
     comparisons = sum(result.comparisons for result in results)
-    strict = [route for result in results for route in result.routes if route.level == "bits"]
+    strict = [route for result in results for route in result.routes if route.level != "reference"]
     bits = sum(route.differing_bits for route in strict)
     # A route counts where it is proven for every bundle that has it.
     names = {route.name for result in results for route in result.routes}

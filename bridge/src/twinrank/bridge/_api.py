@@ -28,6 +28,7 @@ def verify(
     routes: Sequence[str] = (),
     run: Path | str | None = None,
     native: Path | str | None = None,
+    schema: Path | str | None = None,
     requests: Path | str | None = None,
     max_requests: int | None = None,
     fuzz: int = 0,
@@ -53,6 +54,7 @@ def verify(
         routes: names of the routes to compare; none takes all that lack nothing.
         run: run directory of the trainer: adds the torch route or that of its tree library, and the run's requests.
         native: model file of a tree library, for its route where there is no run.
+        schema: YAML file of features and transforms that the model was exported with, where there is no run.
         requests: file of raw requests, one a line, instead of the run's.
         max_requests: at most this many of the file's or run's requests, spread evenly.
         fuzz: how many further requests to make from the schema.
@@ -79,6 +81,7 @@ def verify(
         require=require,
         run=_path(run),
         native=_path(native),
+        schema=_path(schema),
         against=against,
         gateway=_path(gateway),
         python=None if python is None else tuple(python),
@@ -199,6 +202,11 @@ def _check(
             options.native is not None and bool(routes) and not {*routes, baseline} & _TREES,
             "--native is given, and no route of a tree library is compared",
             f"add --route {' or '.join(sorted(_TREES))}",
+        ),
+        (
+            options.schema is not None and options.native is None,
+            "--schema is given without --native",
+            "it tells how requests become the columns of a model file: add --native FILE",
         ),
         (
             most is not None and requests is None and options.run is None,

@@ -59,6 +59,11 @@ Exit codes: 0 every route is equal, 1 a route differs or the bundle is refused,
     help="The model file that BUNDLE was made from: adds the route of its library (lightgbm, xgboost, catboost).",
 )
 @click.option(
+    "--schema",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --native: the schema file that the model was exported with, if it was.",
+)
+@click.option(
     "--requests",
     type=click.Path(path_type=Path),
     help="Raw requests, one a line, instead of the run's.",
@@ -135,6 +140,7 @@ def verify(
     asked: tuple[str, ...],
     run: Path | None,
     native: Path | None,
+    schema: Path | None,
     requests: Path | None,
     max_requests: int | None,
     fuzz: int,
@@ -164,6 +170,7 @@ def verify(
         require=require,
         run=run,
         native=native,
+        schema=schema,
         against=against,
         gateway=gateway,
         python=None if python is None else split_command(python),

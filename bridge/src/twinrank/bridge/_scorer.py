@@ -247,6 +247,7 @@ class RouteOptions:
         require: the verification that a reader must reach when it loads the bundle.
         run: run directory of the trainer; the torch route needs it, and the routes of tree libraries take its model.
         native: model file for the routes of tree libraries, where there is no run or it holds none.
+        schema: YAML file of features and transforms that such a bundle was exported with, where there is no run.
         against: base URL of a running service to attach to, instead of starting the server jar.
         gateway: connection file of a running Py4J gateway to attach to, instead of starting the gateway jar.
         python: command of another Python interpreter, which brings its own ONNX Runtime.
@@ -258,6 +259,7 @@ class RouteOptions:
     require: Level = "bits"
     run: Path | None = None
     native: Path | None = None
+    schema: Path | None = None
     against: str | None = None
     gateway: Path | None = None
     python: tuple[str, ...] | None = None

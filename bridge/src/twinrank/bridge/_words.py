@@ -19,7 +19,8 @@ _SHOWN_REQUEST = 2_000
 # What a command that shows one route's difference again says otherwise.
 _REPLACED = frozenset({"--route", "--requests", "--max-requests", "--fuzz", "--seed", "--report"})
 # Options that are refused where none of their routes is compared.
-_ADDRESSES = {"--against": {"http"}, "--gateway": {"py4j"}, "--native": {"lightgbm", "xgboost", "catboost"}}
+_TREES = {"lightgbm", "xgboost", "catboost"}
+_ADDRESSES = {"--against": {"http"}, "--gateway": {"py4j"}, "--native": _TREES, "--schema": _TREES}
 
 
 def verdict(run: ParityRun) -> str:

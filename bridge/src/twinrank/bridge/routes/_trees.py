@@ -2,7 +2,7 @@
 
 What it reads of the bundle is its schema and what its provenance notes of the trees: which model file (by digest),
 which column of the model is which feature. Requests become the library's matrix without the bundle's graph: through the
-run's front half where there is a run, else value by value, as the schema's defaults say.
+front half of the run or of the schema file where there is one, else value by value, as the schema's defaults say.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from twinrank.bridge._scorer import (
 from twinrank.export.bundle import Manifest, order_of, read_manifest
 from twinrank.export.trees import TreeModelError, open_native, open_xgboost, read_lightgbm_file
 from twinrank.training.schema import Feature, Packing, Request, ScoringError, pack, read_request
+from twinrank.training.transforms import FrontGraph, TransformError, read_front_yaml
 
 __all__ = ["tree_route"]
 
@@ -166,8 +167,9 @@ def _open(kind: _Kind, bundle: Path, options: RouteOptions) -> Scorer:
         )
     try:
         targets = _targets(manifest, noted)
-        if options.run is not None and (options.run / "front").is_dir():
-            encode = _by_front(options.run, manifest, noted)
+        front = _front(options, manifest)
+        if front is not None:
+            encode = _by_front(front, manifest, noted)
         else:
             encode = _by_value(manifest, noted, _categories(kind, model))
     except _UnknownError as error:
@@ -220,20 +222,27 @@ def _is_index(value: object) -> bool:
     return type(value) is int and value >= 0
 
 
-def _by_front(run: Path, manifest: Manifest, noted: Mapping[str, Any]) -> Encode:
-    """Return the encoding by the run's front half: each column is one of an encoded tensor."""
-    from twinrank.training.transforms import FrontGraph, TransformError
-
+def _front(options: RouteOptions, manifest: Manifest) -> FrontGraph | None:
+    """Return the front half of the schema file or of the run, or None if nobody gave one."""
+    in_run = None if options.run is None else options.run / "front"
+    path = options.schema if options.schema is not None else in_run
+    if path is None or (path is in_run and not path.is_dir()):
+        return None
     try:
-        front = FrontGraph.load(run / "front")
+        front = read_front_yaml(path) if path is options.schema else FrontGraph.load(path)
     except (OSError, TransformError) as error:
-        raise _UnknownError(f"{run / 'front'}: {error}") from error
+        raise _UnknownError(f"{path}: {error}") from error
     if front.schema != manifest.schema:
-        raise _UnknownError(f"the schema of {run / 'front'} is not the bundle's")
+        raise _UnknownError(f"the schema of {path} is not the bundle's")
+    return front
+
+
+def _by_front(front: FrontGraph, manifest: Manifest, noted: Mapping[str, Any]) -> Encode:
+    """Return the encoding by a front half: each column is one of an encoded tensor."""
     columns = _columns(noted)
     absent = sorted({column["tensor"] for column in columns} - {spec.name for spec in front.outputs})
     if absent:
-        raise _UnknownError(f"{run / 'front'} makes no tensor {', '.join(absent)}")
+        raise _UnknownError(f"the front half makes no tensor {', '.join(absent)}")
     packing = Packing.of(manifest.schema)
 
     def encode(request: Request) -> npt.NDArray[np.float64]:
@@ -283,7 +292,7 @@ def _by_value(manifest: Manifest, noted: Mapping[str, Any], categories: Mapping[
         else:
             raise _UnknownError(
                 f"column {name!r} of the model is neither a number of the request nor a category that the model file "
-                "lists; the run's front half knows how it is made: pass --run RUN"
+                "lists: pass the schema file that it was exported with (--schema FILE), or the run (--run RUN)"
             )
 
     def encode(request: Request) -> npt.NDArray[np.float64]:
