@@ -3,6 +3,7 @@
 import dataclasses
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -48,6 +49,29 @@ def test_a_version_written_by_somebody_else_meanwhile_stays(files: dict[str, Con
     with pytest.raises(FileExistsError, match="meanwhile"):
         write_bundle(tmp_path, "table", 1, files, verify=rival)
     assert [p.name for p in (tmp_path / "table").rglob("*")] == ["1", "theirs"]
+
+
+_FULL = """
+import pathlib, resource, signal, sys
+sys.path.insert(0, sys.argv[1])
+from table_bundle import draft
+from twinrank.export.bundle import bundle_files, write_bundle
+files = bundle_files(draft())
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+write_bundle(pathlib.Path(sys.argv[2]), "table", 1, files)
+"""
+
+
+def test_a_file_that_finds_no_room_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _FULL, str(Path(__file__).parent), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    # The kernel's words for a file beyond the limit; a full disk takes the same way out.
+    assert re.search(rf"\[Errno 27\] File too large: '{tmp_path}/table/\.tmp-1-[^/]+/.+'$", done.stderr.strip()), (
+        done.stderr
+    )
+    assert list((tmp_path / "table").iterdir()) == []
 
 
 def test_what_does_not_verify_leaves_nothing(files: dict[str, Content], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import onnx
 
@@ -275,20 +276,27 @@ def temporary_sibling(model_dir: Path, label: str) -> Iterator[Path]:
 
 def _write(place: Path, content: Content) -> None:
     """Writes and syncs a new file; streamed content is digested on the way, its arrays may have been changed."""
-    with open(place, "xb") as file:
-        if isinstance(content, bytes):
-            file.write(content)
-        else:
-            digest = hashlib.sha256()
-            for chunk in content.chunks():
-                digest.update(chunk)
-                file.write(chunk)
-            if digest.hexdigest() != content.sha256:
-                raise ValueError(
-                    f"{place.name} changed while it was written; nobody may train a module that is exported"
-                )
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(place, "xb") as file:
+            _fill(file, place, content)
+    except OSError as e:
+        # write() and fsync() do not say which file it was, and "No space left on device" alone sends nobody anywhere.
+        e.filename = os.fspath(place)
+        raise
+
+
+def _fill(file: BinaryIO, place: Path, content: Content) -> None:
+    if isinstance(content, bytes):
+        file.write(content)
+    else:
+        digest = hashlib.sha256()
+        for chunk in content.chunks():
+            digest.update(chunk)
+            file.write(chunk)
+        if digest.hexdigest() != content.sha256:
+            raise ValueError(f"{place.name} changed while it was written; nobody may train a module that is exported")
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:
