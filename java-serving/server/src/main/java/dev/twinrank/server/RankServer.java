@@ -32,6 +32,7 @@ import dev.twinrank.server.oip.ServerCard;
 import dev.twinrank.server.oip.grpc.GrpcDialect;
 import dev.twinrank.server.oip.grpc.GrpcServices;
 import dev.twinrank.server.ops.AccessLog;
+import dev.twinrank.server.ops.HttpMetrics;
 import dev.twinrank.server.ops.Metrics;
 import dev.twinrank.server.ops.OpsSettings;
 import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
@@ -85,6 +86,7 @@ final class RankServer implements AutoCloseable {
   private final Settings settings;
   private final Gate gate = new Gate();
   private final Metrics metrics = new Metrics();
+  private final HttpMetrics requests = metrics.http(GrpcServices.paths());
   private final BlockingTaskExecutor pool;
   private final Server server;
   private final Optional<Server> admin;
@@ -172,6 +174,7 @@ final class RankServer implements AutoCloseable {
         // For a request to come; ends when it has. After that its deadline is the desk's matter.
         .requestTimeout(limits.transfer())
         .decorator(RankServer::hasCome)
+        .decorator(requests::serve)
         .maxNumConnections(limits.most())
         .idleTimeout(limits.idle())
         .childChannelPipelineCustomizer(pipeline -> SlowClients.watch(pipeline, limits))

@@ -66,7 +66,7 @@ class MetricsTest {
 
   private static Map<String, Double> samples(String scrape, String metric) {
     Map<String, Double> samples = new TreeMap<>();
-    Matcher sample = Pattern.compile("(?m)^" + metric + "(\\{[^}]*})? (\\S+)$").matcher(scrape);
+    Matcher sample = Pattern.compile("(?m)^" + metric + "(\\{.*})? (\\S+)$").matcher(scrape);
     while (sample.find()) {
       samples.put(sample.group(1), Double.parseDouble(sample.group(2)));
     }
@@ -223,6 +223,47 @@ class MetricsTest {
         scrape);
     assertEquals(17, samples(scrape, "rec_request_seconds_bucket").size());
     assertTrue(scrape.contains("rec_candidates_bucket{model=\"tiny\",le=\"10000.0\"}"), scrape);
+  }
+
+  @Test
+  @Timeout(60)
+  void everyHttpRequestIsTimedUnderTheStandardsName() throws Exception {
+    serve();
+    for (int i = 0; i < 3; i++) {
+      http.post("/v1/models/tiny:rank", Tiny.requests().get(0));
+    }
+    http.post("/v1/models/tiny/versions/1:rank", Tiny.requests().get(0));
+    http.post("/v1/models/nobody" + System.nanoTime() + ":rank", Tiny.requests().get(0));
+    http.get("/v1/models/tiny:rank");
+    http.get("/v1/models/tiny/schema");
+    http.get("/nothing/" + System.nanoTime());
+    http.get("/v2/models/tiny/ready");
+
+    Map<String, Double> expected = new TreeMap<>();
+    expected.put(http("POST", "/v1/models/{name}:rank", 200), 3.0);
+    expected.put(http("POST", "/v1/models/{name}/versions/{version}:rank", 200), 1.0);
+    expected.put(http("POST", "/v1/models/{name}:rank", 404), 1.0);
+    expected.put(http("GET", "/v1/models/{name}:rank", 405), 1.0);
+    expected.put(http("GET", "/v1/models/{name}/schema", 200), 1.0);
+    expected.put(http("GET", "", 404), 1.0);
+    expected.put(http("GET", "/v2/models/{name}/ready", 200), 1.0);
+    // Counted once the answer is gone, so a client may be faster.
+    Map<String, Double> counted = Map.of();
+    for (int tries = 0; !counted.equals(expected); tries++) {
+      assertTrue(tries < 1_000, counted::toString);
+      TimeUnit.MILLISECONDS.sleep(10);
+      counted = samples(scrape(), "http_server_request_duration_seconds_count");
+      counted.keySet().removeIf(labels -> labels.contains("\"/metrics\""));
+      assertTrue(counted.size() <= expected.size(), counted::toString);
+    }
+    assertEquals(
+        Map.of("{http_request_method=\"GET\"}", 1.0, "{http_request_method=\"POST\"}", 0.0),
+        samples(scrape(), "http_server_active_requests"));
+  }
+
+  private static String http(String method, String route, int status) {
+    return "{error_type=\"\",http_request_method=\"%s\",http_response_status_code=\"%d\",http_route=\"%s\"}"
+        .formatted(method, status, route);
   }
 
   @Test

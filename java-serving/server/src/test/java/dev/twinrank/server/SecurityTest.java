@@ -113,6 +113,10 @@ class SecurityTest {
       String scraped =
           new String(get(http, "/metrics", "Bearer " + FIRST).body(), StandardCharsets.UTF_8);
       assertTrue(scraped.contains("rec_unauthorized_total{listener=\"service\"} 13.0"), scraped);
+      assertTrue(
+          scraped.contains(
+              "http_request_method=\"GET\",http_response_status_code=\"401\",http_route=\"/v1/models\"}"),
+          scraped);
       assertEquals(
           200,
           new Http(server.adminUrl().orElseThrow()).get("/metrics").status(),

@@ -61,11 +61,12 @@ final class Line {
   /**
    * Takes a request in, or does not.
    *
+   * @param read the clock
    * @param dropped is given those that had waited too long by now
    * @return why it is not taken
    */
-  synchronized Optional<Shed> offer(Ticket ticket, long now, List<Dropped> dropped) {
-    pass(now);
+  synchronized Optional<Shed> offer(Ticket ticket, long read, List<Dropped> dropped) {
+    long now = pass(read);
     int rows = ticket.knownRows.orElseGet(() -> costs.rows(ticket.key, ticket.bytes));
     ticket.estimated(rows > largeSlate, rows, costs.nanos(ticket.key, ticket.bytes));
     Lane lane = lane(ticket);
@@ -106,9 +107,8 @@ final class Line {
   }
 
   /** Returns what is to run now, and lets it begin; null if nothing is. */
-  synchronized Ticket next(long now, List<Dropped> dropped) {
-    pass(now);
-    return begin(now, dropped);
+  synchronized Ticket next(long read, List<Dropped> dropped) {
+    return begin(pass(read), dropped);
   }
 
   /**
@@ -117,8 +117,8 @@ final class Line {
    * @param rows how many candidates it had, if that came out
    * @return what is to run in its place; null if nothing is
    */
-  synchronized Ticket finish(Ticket ticket, long now, OptionalInt rows, List<Dropped> dropped) {
-    pass(now);
+  synchronized Ticket finish(Ticket ticket, long read, OptionalInt rows, List<Dropped> dropped) {
+    long now = pass(read);
     Lane lane = lane(ticket);
     lane.running--;
     lane.ran(now - ticket.since());
@@ -135,8 +135,8 @@ final class Line {
     return waited;
   }
 
-  synchronized FlowStats stats(long now) {
-    pass(now);
+  synchronized FlowStats stats(long read) {
+    long now = pass(read);
     return new FlowStats(stats(small, now), stats(large, now), new EnumMap<>(shed));
   }
 
@@ -198,15 +198,22 @@ final class Line {
     count(why);
   }
 
-  /** Lets time pass: the threads that a lane could have had worked for it. */
-  private void pass(long now) {
-    long nanos = Math.max(0, now - last);
+  /**
+   * Lets time pass: the threads that a lane could have had worked for it.
+   *
+   * @param read the clock as a caller read it, who may have stood before the lock since: another's
+   *     request that came later is in the queue by then, and must not have waited less than nothing
+   * @return the time that it is
+   */
+  private long pass(long read) {
+    long nanos = Math.max(0, read - last);
     last += nanos;
     for (Lane lane : List.of(small, large)) {
       Lane other = lane == small ? large : small;
       int threads = threads(lane);
       lane.workOff(nanos * Math.min(threads, workers - other.running), threads * maxAge);
     }
+    return last;
   }
 
   /** Returns how many threads a lane may have. */

@@ -290,6 +290,16 @@ public final class Metrics implements AutoCloseable {
         .increment();
   }
 
+  /**
+   * Returns who counts every HTTP request.
+   *
+   * @param paths of what is served beside the ranking API, the Open Inference Protocol over HTTP
+   *     and administration
+   */
+  public HttpMetrics http(Set<String> paths) {
+    return new HttpMetrics(registry, SECONDS_BUCKETS, paths);
+  }
+
   /** Counts an answer. */
   void finished(Exchange exchange, String outcome, long nanos) {
     String model = exchange.model();

@@ -79,6 +79,16 @@ class LineTest {
   }
 
   @Test
+  void whoReadTheClockBeforeARequestCameLetsItWaitNoNegativeTime() {
+    Line line = line(2);
+    Ticket ticket = waiting(line, 10, 7 * MILLI);
+    assertEquals(0, line.stats(5 * MILLI).small().oldestNanos());
+    assertSame(ticket, line.next(5 * MILLI, dropped));
+    assertEquals(0, ticket.waited());
+    assertEquals(7 * MILLI, ticket.since());
+  }
+
+  @Test
   void whatWaitedTooLongIsDroppedBeforeItRuns() {
     Line line = line(2);
     learn(line, MILLI);

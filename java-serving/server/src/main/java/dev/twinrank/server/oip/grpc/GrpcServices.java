@@ -1,5 +1,7 @@
 package dev.twinrank.server.oip.grpc;
 
+import com.google.protobuf.Descriptors.FileDescriptor;
+import com.google.protobuf.Descriptors.ServiceDescriptor;
 import com.linecorp.armeria.server.ServerBuilder;
 import dev.twinrank.server.flow.Desk;
 import dev.twinrank.server.flow.Gate;
@@ -19,6 +21,7 @@ import dev.twinrank.server.oip.grpc.wire.ServerMetadataRequest;
 import dev.twinrank.server.oip.grpc.wire.ServerReadyRequest;
 import dev.twinrank.server.oip.grpc.wire.v1.ReflectionProto;
 import dev.twinrank.server.ops.Metrics;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -32,6 +35,12 @@ public final class GrpcServices {
           "grpc.reflection.v1.ServerReflection",
           // The same messages under the name that older tools ask for.
           "grpc.reflection.v1alpha.ServerReflection");
+
+  private static final List<FileDescriptor> FILES =
+      List.of(
+          InferenceProto.getDescriptor(),
+          HealthProto.getDescriptor(),
+          ReflectionProto.getDescriptor());
 
   private GrpcServices() {}
 
@@ -63,16 +72,25 @@ public final class GrpcServices {
             .unary(path("RepositoryIndex"), RepositoryIndexRequest.parser(), told::index);
     server.serviceUnder("/" + INFERENCE, inferences);
     addHealth(server, gate);
-    Reflection reflection =
-        new Reflection(
-            List.of(
-                InferenceProto.getDescriptor(),
-                HealthProto.getDescriptor(),
-                ReflectionProto.getDescriptor()));
+    Reflection reflection = new Reflection(FILES);
     for (String service : REFLECTION) {
       server.serviceUnder(
           "/" + service, new Calls().stream("/" + service + "/ServerReflectionInfo", reflection));
     }
+  }
+
+  /** Returns the paths of all methods. */
+  public static Set<String> paths() {
+    Set<String> paths = new HashSet<>();
+    for (FileDescriptor file : FILES) {
+      for (ServiceDescriptor service : file.getServices()) {
+        service
+            .getMethods()
+            .forEach(method -> paths.add("/" + service.getFullName() + "/" + method.getName()));
+      }
+    }
+    REFLECTION.forEach(service -> paths.add("/" + service + "/ServerReflectionInfo"));
+    return paths;
   }
 
   private static void addHealth(ServerBuilder server, Gate gate) {
