@@ -93,6 +93,22 @@ class RankOptionsTest {
   }
 
   @Test
+  void aBodyThatDoesNotSayThatItIsJsonIsRefusedWithWhatItSays() {
+    Answer silent = http.send(http.request(RANK).POST(BodyPublishers.ofByteArray(longest())));
+    assertEquals(415, silent.status());
+    assertEquals(
+        "there is no Content-Type; send application/json", silent.json().get("detail").textValue());
+    Answer text =
+        http.send(
+            http.request(RANK)
+                .header("content-type", "text/plain")
+                .POST(BodyPublishers.ofByteArray(longest())));
+    assertEquals(
+        "the Content-Type is 'text/plain'; send application/json",
+        text.json().get("detail").textValue());
+  }
+
+  @Test
   void aParameterThatThePathHasNotIsRefusedWithThoseItHas() {
     for (String query :
         List.of("head=watched", "k=1", "heads=watched&heads=margin", "heads=risky,risky")) {

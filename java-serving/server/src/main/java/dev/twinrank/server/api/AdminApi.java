@@ -7,7 +7,6 @@ import com.linecorp.armeria.common.HttpHeaderNames;
 import com.linecorp.armeria.common.HttpMethod;
 import com.linecorp.armeria.common.HttpRequest;
 import com.linecorp.armeria.common.HttpResponse;
-import com.linecorp.armeria.common.MediaType;
 import com.linecorp.armeria.common.ResponseHeaders;
 import com.linecorp.armeria.server.HttpService;
 import com.linecorp.armeria.server.ServiceRequestContext;
@@ -90,7 +89,8 @@ public final class AdminApi implements HttpService {
   private static HttpResponse answer(
       Lifecycle lifecycle, String name, String what, AggregatedHttpRequest request) {
     try {
-      checkMediaType(request);
+      // A page that a browser shows can send any other type to loopback without asking.
+      Api.checkMediaType(request.headers(), "send application/json, also without a body");
       AdminCommand command = AdminCommand.parse(what, request.content().array());
       LOG.info("{} of {} is asked for over the admin API: {}", what, printable(name), command);
       return Api.json(run(lifecycle, name, what, command));
@@ -104,18 +104,6 @@ public final class AdminApi implements HttpService {
       return Api.refuse(Problem.of(ServiceCode.INVALID_COMMAND, e.getMessage()));
     } catch (NoSuchElementException e) {
       return Api.refuse(Problem.of(ServiceCode.UNKNOWN_MODEL, e.getMessage()));
-    }
-  }
-
-  /** A page that a browser shows can send any other type to loopback without asking. */
-  private static void checkMediaType(AggregatedHttpRequest request) {
-    MediaType type = request.contentType();
-    if (type == null || !type.type().equals("application") || !type.subtype().equals("json")) {
-      throw new Refusal(
-          Problem.of(
-              ServiceCode.UNSUPPORTED_MEDIA_TYPE,
-              "the Content-Type is '%s'; send application/json, also without a body"
-                  .formatted(request.headers().get(HttpHeaderNames.CONTENT_TYPE, ""))));
     }
   }
 

@@ -8,6 +8,7 @@ import com.linecorp.armeria.common.HttpRequest;
 import com.linecorp.armeria.common.HttpResponse;
 import com.linecorp.armeria.common.HttpStatus;
 import com.linecorp.armeria.common.MediaType;
+import com.linecorp.armeria.common.RequestHeaders;
 import com.linecorp.armeria.common.ResponseHeaders;
 import com.linecorp.armeria.common.util.Exceptions;
 import com.linecorp.armeria.server.HttpService;
@@ -135,7 +136,7 @@ public final class Api implements HttpService {
       desk.enter(ctx);
       desk.find(rank.name(), rank.version());
       options = RankOptions.of(ctx.queryParams());
-      checkMediaType(request);
+      checkMediaType(request.headers(), "send application/json");
       coding = Coding.of(request.headers());
       budget = Deadlines.of(request.headers());
     } catch (Refusal refusal) {
@@ -194,14 +195,22 @@ public final class Api implements HttpService {
     return text;
   }
 
-  private static void checkMediaType(HttpRequest request) {
-    MediaType type = request.contentType();
+  /**
+   * Makes sure that a body is JSON by its own words.
+   *
+   * @param remedy what to do else
+   * @throws Refusal {@code unsupported_media_type}
+   */
+  static void checkMediaType(RequestHeaders headers, String remedy) {
+    MediaType type = headers.contentType();
     if (type == null || !type.type().equals("application") || !type.subtype().equals("json")) {
+      String given = headers.get(HttpHeaderNames.CONTENT_TYPE);
       throw new Refusal(
           Problem.of(
               ServiceCode.UNSUPPORTED_MEDIA_TYPE,
-              "the Content-Type is '%s'; send application/json"
-                  .formatted(request.headers().get(HttpHeaderNames.CONTENT_TYPE, ""))));
+              (given == null ? "there is no Content-Type" : "the Content-Type is '" + given + "'")
+                  + "; "
+                  + remedy));
     }
   }
 

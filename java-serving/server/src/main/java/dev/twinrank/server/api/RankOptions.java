@@ -112,7 +112,11 @@ public record RankOptions(Optional<List<String>> heads, boolean explain) {
                     .formatted(
                         name,
                         model.name(),
-                        all.stream().map(RankOptions::quoted).collect(Collectors.joining(", ")))));
+                        all.isEmpty()
+                            ? "none"
+                            : all.stream()
+                                .map(RankOptions::quoted)
+                                .collect(Collectors.joining(", ")))));
       }
     }
     return IntStream.range(0, all.size()).filter(i -> heads.get().contains(all.get(i))).toArray();
