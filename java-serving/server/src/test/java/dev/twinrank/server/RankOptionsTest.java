@@ -306,6 +306,39 @@ class RankOptionsTest {
   }
 
   @Test
+  void whatFollowsACodedBodyIsNotLeftUnread() throws IOException {
+    byte[] request = longest();
+    byte[] expected = http.post(RANK, request).body();
+    byte[] head = Arrays.copyOf(request, 100);
+    byte[] rest = Arrays.copyOfRange(request, 100, request.length);
+    assertArrayEquals(
+        expected, coded("gzip", joined(gzip(head), gzip(rest))).body(), "two members");
+    for (int length : new int[] {1, 2, 17, 18, 19, 100}) {
+      byte[] garbage = new byte[length];
+      Arrays.fill(garbage, (byte) 'x');
+      for (String coding : List.of("gzip", "deflate")) {
+        byte[] body = coding.equals("gzip") ? gzip(request) : deflate(request);
+        Answer answer = coded(coding, joined(body, garbage));
+        assertEquals("invalid_http", code(answer), coding + " " + length);
+        assertEquals(
+            length
+                + " bytes follow the "
+                + coding
+                + " that the Content-Encoding promises; send the "
+                + coding
+                + " alone",
+            answer.json().get("detail").textValue());
+      }
+    }
+  }
+
+  private static byte[] joined(byte[] first, byte[] second) {
+    byte[] both = Arrays.copyOf(first, first.length + second.length);
+    System.arraycopy(second, 0, both, first.length, second.length);
+    return both;
+  }
+
+  @Test
   void aBodyThatIsTooLongOnceDecodedIsRefusedWithoutBeingDecodedToItsEnd() throws IOException {
     byte[] bomb = gzip(new byte[50 << 20]);
     assertTrue(bomb.length < MAX_BODY, "it passes the limit of what is sent");

@@ -8,7 +8,6 @@ import dev.twinrank.server.problem.ServiceCode;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.util.Locale;
@@ -17,6 +16,7 @@ import java.util.zip.Deflater;
 import java.util.zip.DeflaterOutputStream;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
+import java.util.zip.Inflater;
 import java.util.zip.InflaterInputStream;
 
 /**
@@ -127,7 +127,7 @@ public enum Coding {
     }
     ByteArrayOutputStream decoded = new ByteArrayOutputStream(CHUNK);
     byte[] chunk = new byte[CHUNK];
-    try (InputStream in = input(body)) {
+    try (Decoder in = this == GZIP ? new Gzip(body) : new Deflate(body)) {
       for (int read = in.read(chunk); read >= 0; read = in.read(chunk)) {
         if (decoded.size() + (long) read > limit) {
           throw new Refusal(
@@ -138,6 +138,13 @@ public enum Coding {
         }
         decoded.write(chunk, 0, read);
       }
+      if (in.left() > 0) {
+        throw new Refusal(
+            Problem.of(
+                ServiceCode.INVALID_HTTP,
+                "%d bytes follow the %s that the Content-Encoding promises; send the %s alone"
+                    .formatted(in.left(), label, label)));
+      }
     } catch (IOException e) {
       throw new Refusal(
           Problem.of(
@@ -147,9 +154,49 @@ public enum Coding {
     return decoded.toByteArray();
   }
 
-  private InputStream input(byte[] body) throws IOException {
-    InputStream in = new ByteArrayInputStream(body);
-    return this == GZIP ? new GZIPInputStream(in, CHUNK) : new InflaterInputStream(in);
+  /** What decodes, and tells in the end how many bytes it had no use for. */
+  private interface Decoder extends AutoCloseable {
+    int read(byte[] chunk) throws IOException;
+
+    /** Returns how many bytes follow, once {@link #read} gave -1. */
+    int left();
+
+    @Override
+    void close() throws IOException;
+  }
+
+  /** The JDK's own says nothing of what follows the last member; it holds the whole body here. */
+  private static final class Gzip extends GZIPInputStream implements Decoder {
+    private static final int TRAILER = 8;
+
+    Gzip(byte[] body) throws IOException {
+      super(new ByteArrayInputStream(body), Math.max(TRAILER, body.length));
+    }
+
+    @Override
+    public int left() {
+      return Math.max(0, inf.getRemaining() - TRAILER);
+    }
+  }
+
+  private static final class Deflate extends InflaterInputStream implements Decoder {
+    Deflate(byte[] body) {
+      super(new ByteArrayInputStream(body), new Inflater(), Math.max(1, body.length));
+    }
+
+    @Override
+    public int left() {
+      return inf.getRemaining();
+    }
+
+    @Override
+    public void close() throws IOException {
+      try {
+        super.close();
+      } finally {
+        inf.end();
+      }
+    }
   }
 
   /** Encodes a body. */
