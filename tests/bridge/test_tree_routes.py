@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from twinrank.bridge._report import to_json
 from twinrank.bridge._scorer import RouteError, RouteFailedError, RouteScores, Scored
 from twinrank.bridge._verify import level_for, select
 from twinrank.bridge.routes import route
+from twinrank.export.bundle import read_manifest
 from twinrank.export.graph import export_source, source_of_trees
 
 SCHEMA = Path(bridge.__file__).parent / "report.schema.json"
@@ -196,6 +198,61 @@ def test_strings_are_the_codes_of_the_data_frame(library: str, tmp_path: Path) -
     assert result.routes[0].rows > 200
 
 
+def linked(library: str, classes: int, folder: Path) -> tuple[Path, Path]:
+    """A classifier and its bundle with the library's own probabilities as heads."""
+    x = rows()
+    label = np.digitize(np.nan_to_num(x[:, 0] + x[:, 1]), np.linspace(-0.5, 0.5, classes - 1))
+    if library == "lightgbm":
+        lightgbm = importlib.import_module("lightgbm")
+        path = folder / "model.txt"
+        params: dict[str, Any] = {"verbose": -1, "num_threads": 1, "num_leaves": 7}
+        params |= {"objective": "binary"} if classes == 2 else {"objective": "multiclass", "num_class": classes}
+        lightgbm.train(params, lightgbm.Dataset(x, label), 4).save_model(str(path))
+    else:
+        xgboost = importlib.import_module("xgboost")
+        path = folder / "model.ubj"
+        params = {"max_depth": 3, "nthread": 1}
+        several: dict[str, Any] = {"objective": "multi:softprob", "num_class": classes}
+        params |= {"objective": "binary:logistic"} if classes == 2 else several
+        xgboost.train(params, xgboost.DMatrix(x, label), 4).save_model(path)
+    score = None if classes == 2 else "class_1"
+    source = source_of_trees(library, path, name="classes", link=True, score=score)  # type: ignore[arg-type]
+    return path, export_source(source, folder / "models")
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_library_s_own_predictions_are_asked_of_it_too(library: str, classes: int, tmp_path: Path) -> None:
+    model, bundle = linked(library, classes, tmp_path)
+    result = verify(bundle, native=model, routes=[library], fuzz=60, seed=4)
+    (tally,) = result.routes
+    assert (result.verdict, tally.failure) == ("equal", None)
+    names = [f"class_{target}" for target in range(classes)] if classes > 2 else []
+    links = [f"prediction_{name}" for name in names] or ["prediction"]
+    assert list(tally.heads) == [*names, *links, "score"]
+    for name, head in tally.heads.items():
+        assert head.rows > 200
+        assert (head.allowed is None) == (name not in links)
+    # The score is a raw score: no probability is negative, or above 1.
+    with route(library).open(bundle, RouteOptions(native=model)) as scorer:
+        lines = (bundle / "goldens" / "requests.jsonl").read_bytes().splitlines()
+        found = [answer for line in lines if isinstance(answer := scorer.score(line), RouteScores) and answer.n]
+    probabilities = np.concatenate([answer.outputs[links[-1]] for answer in found])
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    assert min(answer.outputs["score"].min() for answer in found) < 0
+
+
+def test_what_a_network_says_is_not_the_library_s(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from twinrank.bridge.routes import _trees
+
+    model, bundle = made["lightgbm"]
+    manifest = read_manifest(bundle)
+    heads = (replace(manifest.score, name="network_score", output="head.network_score"),)
+    monkeypatch.setattr(_trees, "read_manifest", lambda _: replace(manifest, heads=heads))
+    with pytest.raises(RouteFailedError, match="the heads network_score are not the model's"):
+        route("lightgbm").open(bundle, RouteOptions(native=model))
+
+
 _FRONT = """
 features:
   - {name: price, placement: candidate, dtype: float64, nonfinite: true, missing: {policy: default, value: NaN}}
@@ -223,7 +280,7 @@ def shops(tmp_path: Path) -> tuple[Path, Path, Path]:
     lightgbm.train(settings, data, 6).save_model(str(model))
     schema.write_text(_FRONT, encoding="utf-8")
     shops = ("north", "south", "węst", "new", None)
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"context": {"hour": hour}, "candidates": [{"price": (hour - 12) / 8, "shop": shop} for shop in shops if shop]}
         for hour in range(24)
     ]
@@ -284,7 +341,8 @@ def test_a_schema_without_a_model_file_is_refused(shops: tuple[Path, Path, Path]
 
 
 def tally(level: Any, allowed: dict[str, float]) -> RouteTally:
-    return RouteTally(route("lightgbm"), level, dict.fromkeys(allowed, "float64"), allowed)
+    heads = dict.fromkeys(allowed, "float64")
+    return RouteTally(route("lightgbm"), level, heads, allowed, exact=frozenset({"exact", "score"}))
 
 
 def scored(**outputs: float) -> Scored:
@@ -303,7 +361,7 @@ def scored(**outputs: float) -> Scored:
     ],
 )
 def test_raw_scores_owe_every_bit_and_links_their_tolerance(other: dict[str, float], status: str) -> None:
-    one = tally("trees", {"link": 1e-6, "exact": 0.0, "score": 1e-6})
+    one = tally("trees", {"link": 1e-6, "exact": 1e-6, "score": 1e-6})
     one.add(Case("golden", 1, b"{}"), scored(link=0.5, exact=1.0, score=2.0), scored(**other))
     assert one.status == status
 

@@ -182,7 +182,8 @@ class _Run:
                 demanded=plan.level,
             )
         only_codes = plan.baseline.name == "goldens"
-        tally = RouteTally(lane.route, level, plan.bundle.heads, plan.bundle.allowed, only_codes=only_codes)
+        bundle = plan.bundle
+        tally = RouteTally(lane.route, level, bundle.heads, bundle.allowed, exact=bundle.exact, only_codes=only_codes)
         tally.facts = facts
         if lane.failure is None and facts is not None:
             wanted = (plan.deployed or plan.bundle).digest

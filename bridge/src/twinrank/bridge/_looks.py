@@ -226,7 +226,7 @@ def _with_smallest(opened: Opened, lane: Lane, tally: RouteTally, finding: Findi
     def differs(raws: Sequence[bytes]) -> Sequence[bool]:
         told = []
         for raw, expected, actual in zip(raws, opened.base.score(raws), lane.score(raws), strict=True):
-            one = RouteTally(lane.route, tally.level, bundle.heads, bundle.allowed)
+            one = RouteTally(lane.route, tally.level, bundle.heads, bundle.allowed, exact=bundle.exact)
             one.add(replace(first.case, raw=raw), expected, actual)
             told.append(one.first is not None)
         return told

@@ -63,6 +63,13 @@ def origin_of(manifest: Manifest) -> Origin:
     )
 
 
+def raw_scores(manifest: Manifest) -> frozenset[str]:
+    """Return the outputs that are raw scores of the bundle's trees, which no tolerance applies to."""
+    trees = origin_of(manifest).trees
+    noted = None if trees is None else trees.get("raw_heads")
+    return frozenset({"score", *(noted if isinstance(noted, dict) else ())}) if trees is not None else frozenset()
+
+
 def why_no_run(origin: Origin) -> str | None:
     """Return why no run can be the bundle's reference; None where one can."""
     if origin.trees is not None:

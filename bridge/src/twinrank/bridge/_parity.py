@@ -107,22 +107,26 @@ class RouteTally:
         heads: Mapping[str, str],
         allowed: Mapping[str, float],
         *,
+        exact: frozenset[str] = frozenset(),
         only_codes: bool = False,
     ) -> None:
         """Start with nothing compared.
 
         Args:
             route: the route.
-            level: `bits`, or `trees` to compare heads without a tolerance by bits and the others within it, or
-                `reference` to compare all within `allowed`, or `order` to compare rankings alone.
+            level: `bits`, or `trees` to compare the score and `exact` by bits and the others within `allowed`, or
+                `reference` to compare all within it, or `order` to compare rankings alone.
             heads: dtype by output name, in the bundle's order, the score last.
             allowed: a by output name; not used at level bits.
+            exact: outputs of which every bit is owed at level trees, beside the score.
             only_codes: whether refusals are compared by code alone: goldens store no feature and candidate.
         """
         self.route = route.name
         self.summary = route.summary
         self.level = level
-        self.heads = {name: HeadTally(name, dtype, _allowed(level, name, allowed)) for name, dtype in heads.items()}
+        self.heads = {
+            name: HeadTally(name, dtype, _allowed(level, name, allowed, exact)) for name, dtype in heads.items()
+        }
         self.facts: Facts | None = None
         self.failure: RouteFailedError | None = None
         self.requests = 0
@@ -329,12 +333,9 @@ class RouteTally:
                 )
 
 
-def _allowed(level: CompareLevel, name: str, allowed: Mapping[str, float]) -> float | None:
-    """Return a head's tolerance; None where every bit is owed.
-
-    At level trees that is the score, and every head that the export proved to the bit: its tolerance is 0.
-    """
-    if level == "bits" or (level == "trees" and (name == SCORE or allowed[name] == 0)):
+def _allowed(level: CompareLevel, name: str, allowed: Mapping[str, float], exact: frozenset[str]) -> float | None:
+    """Return a head's tolerance; None where every bit is owed."""
+    if level == "bits" or (level == "trees" and (name == SCORE or name in exact)):
         return None
     return allowed[name]
 

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from twinrank.bridge import routes as catalogue
 from twinrank.bridge._errors import UserError
+from twinrank.bridge._origin import raw_scores
 from twinrank.bridge._outcomes import PairTally, RunFacts, Split
 from twinrank.bridge._parity import RouteTally
 from twinrank.bridge._scorer import SCORE, CompareLevel, Facts, Level, Route, RouteLevel, RouteOptions
@@ -61,6 +62,8 @@ class BundleFacts:
     allowed: Mapping[str, float]
     host_class: str
     findings: tuple[Allowed, ...] = ()
+    exact: frozenset[str] = frozenset()
+    """Outputs that are raw scores of trees: their library owes every bit of them."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,7 @@ def bundle_facts(path: Path) -> BundleFacts:
         allowed={name: manifest.tolerances[name].a for name in outputs},
         host_class=manifest.host_class,
         findings=manifest.allowed,
+        exact=raw_scores(manifest),
     )
 
 

@@ -1,5 +1,7 @@
 """The library that trained a bundle's trees, on one thread: raw scores to the bit, at level trees.
 
+Heads that are the library's own predictions (probabilities, say) are asked of it too; they owe what the bundle states.
+
 What it reads of the bundle is its schema and what its provenance notes of the trees: which model file (by digest),
 which column of the model is which feature. Requests become the library's matrix without the bundle's graph: through the
 front half of the run or of the schema file where there is one, else value by value, as the schema's defaults say.
@@ -42,6 +44,9 @@ __all__ = ["tree_route"]
 Encode = Callable[[Request], npt.NDArray[np.float64]]
 """From a request with candidates to the library's matrix, float64 [n, F]."""
 
+Predict = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.floating]]
+"""From the library's matrix to values, float32 or float64 [n, K]."""
+
 _NUMBERS = ("float32", "float64", "int64", "bool")
 _MISSING, _INVALID = 0, 2
 
@@ -78,9 +83,10 @@ class _Library(ScorerBase):
         kind: which library.
         manifest: the bundle's.
         model: the file.
-        targets: the model's target by output, the score last.
+        targets: the model's target by output.
         encode: see there.
         predict: from a matrix to raw scores [n, K].
+        link: from a matrix to the library's own predictions [n, K]; None where no output is one.
     """
 
     def __init__(
@@ -88,13 +94,14 @@ class _Library(ScorerBase):
         kind: _Kind,
         manifest: Manifest,
         model: Path,
-        targets: Mapping[str, int],
+        targets: _Targets,
         encode: Encode,
-        predict: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.floating]],
+        predict: Predict,
+        link: Predict | None,
     ) -> None:
         self._kind, self._manifest, self._model = kind, manifest, model
         self._targets = targets
-        self._encode, self._predict = encode, predict
+        self._encode, self._predict, self._link = encode, predict, link
         self._empty = {
             **{head.name: np.zeros(0, head.dtype) for head in manifest.heads},
             SCORE: np.zeros(0, manifest.score.dtype),
@@ -114,8 +121,13 @@ class _Library(ScorerBase):
             return RouteError(error.code, error.feature, error.candidate)
         if request.n == 0:
             return RouteScores(0, self._empty, (), (), np.ones(0, np.bool_))
-        found = self._predict(self._encode(request))
-        outputs: dict[str, Array] = {name: found[:, target].copy() for name, target in self._targets.items()}
+        matrix = self._encode(request)
+        found = self._predict(matrix)
+        values: dict[str, Array] = {name: found[:, target].copy() for name, target in self._targets.raw.items()}
+        if self._link is not None:
+            linked = self._link(matrix)
+            values |= {name: linked[:, target].copy() for name, target in self._targets.links.items()}
+        outputs = {name: values[name] for name in self._empty}
         order, dropped = order_of(outputs[SCORE])
         ranked = tuple(int(index) for index in order)
         return RouteScores(
@@ -175,27 +187,53 @@ def _open(kind: _Kind, bundle: Path, options: RouteOptions) -> Scorer:
     except _UnknownError as error:
         raise unavailable(str(error)) from error
     try:
-        predict = open_native(kind.name, model)  # type: ignore[arg-type]  # the routes' names are the sources'
+        # The routes' names are the sources'.
+        predict = open_native(kind.name, model)  # type: ignore[arg-type]
+        link = open_native(kind.name, model, link=True) if targets.links else None  # type: ignore[arg-type]
     except TreeModelError as error:
         raise unavailable(str(error)) from error
-    return _Library(kind, manifest, model, targets, encode, predict)
+    return _Library(kind, manifest, model, targets, encode, predict, link)
 
 
 class _UnknownError(Exception):
     """Provenance that says too little, or other than this release understands."""
 
 
-def _targets(manifest: Manifest, noted: Mapping[str, Any]) -> dict[str, int]:
-    """Return which target of the model an output is: heads in the order of the targets, and the score."""
+@dataclass(frozen=True)
+class _Targets:
+    """Which target of the model each output is.
+
+    Attributes:
+        raw: of raw scores, `score` among them.
+        links: of the library's own predictions.
+    """
+
+    raw: Mapping[str, int]
+    links: Mapping[str, int]
+
+
+def _targets(manifest: Manifest, noted: Mapping[str, Any]) -> _Targets:
     count, score = noted.get("targets", 1), noted.get("score_target", 0)
-    heads = [head.name for head in manifest.heads]
-    if not isinstance(count, int) or not isinstance(score, int) or not 0 <= score < count:
+    if not _is_index(count) or not _is_index(score) or score >= count:
         raise _UnknownError(f"the bundle's provenance names target {score!r} of {count!r} as the score")
-    if heads and len(heads) != count:
+    raw, links = (_by_head(noted, key, count) for key in ("raw_heads", "links"))
+    heads = {head.name for head in manifest.heads}
+    others = sorted(heads - raw.keys() - links.keys())
+    if others:
         raise _UnknownError(
-            f"the bundle has the heads {', '.join(heads)} and its trees {count} targets: its heads are not the model's"
+            f"the heads {', '.join(others)} are not the model's: something else in the bundle makes them, "
+            "and the library knows nothing of it"
         )
-    return {**{name: target for target, name in enumerate(heads)}, SCORE: score}
+    if (raw.keys() | links.keys()) - heads:
+        raise _UnknownError("the bundle's provenance names heads of the model that the bundle has not")
+    return _Targets({**raw, SCORE: score}, links)
+
+
+def _by_head(noted: Mapping[str, Any], key: str, count: int) -> dict[str, int]:
+    found = noted.get(key)
+    if not isinstance(found, dict) or not all(_is_index(target) and target < count for target in found.values()):
+        raise _UnknownError(f"the bundle's provenance does not say which of {count} targets its heads are ({key})")
+    return found
 
 
 def _features(noted: Mapping[str, Any]) -> list[str]:

@@ -24,7 +24,6 @@ from twinrank.export.trees import (
     ML_DOMAIN,
     ML_OPSET,
     Forest,
-    Link,
     TreeModelError,
     forest_nodes,
     open_native,
@@ -186,6 +185,8 @@ class TreesBack:
             "splits": len(forest.split_columns),
             "targets": forest.targets,
             "score_target": self._score,
+            "raw_heads": {name: target for target, name in enumerate(self.names)},
+            "links": {name: target for target, name in enumerate(self.links)},
             "features": list(forest.features),
             "columns": [
                 {"tensor": source.tensor, "column": source.column, "first": source.first} for source in self._sources
@@ -207,7 +208,7 @@ class TreesBack:
         x = self._matrix(writer, specs)
         nodes, constants = forest_nodes(self._forest, x, "trees/scores", "trees")
         writer.nodes += nodes
-        linked = writer.linked("trees/scores", self._forest.link, self._forest.targets) if self.links else ""
+        linked = writer.linked("trees/scores", self._forest) if self.links else ""
         for name in outputs:
             if name in self.links:
                 index = writer.constant(f"target_{self.links.index(name)}", np.array(self.links.index(name), np.int64))
@@ -382,9 +383,9 @@ class _Writer:
             return tensor
         return self.op("Unsqueeze", tensor, self.constant("column", np.array([1], np.int64)))
 
-    def linked(self, scores: str, link: Link, targets: int) -> str:
+    def linked(self, scores: str, forest: Forest) -> str:
         """From raw scores [n, K] to the library's predictions [n, K]."""
-        values = scores
+        link, targets, values = forest.link, forest.targets, scores
         if link.divisor != 1:
             values = self.op("Div", values, self.constant("divisor", np.array(link.divisor, np.float64)))
         if link.kind == "sigmoid" and link.scale != 1:
@@ -401,7 +402,11 @@ class _Writer:
             return self.op("Div", powers, total)
         if link.kind == "exp":
             return self.exponential(values, targets)
-        return values if link.kind == "identity" else self.op("Sigmoid", values)
+        if link.kind == "identity":
+            return values
+        # The operator Sigmoid takes another routine for the last few elements, as Exp does.
+        one = self.constant("one_of_all", np.array(1, forest.dtype))
+        return self.op("Div", one, self.op("Add", one, self.exponential(self.op("Neg", values), targets)))
 
     def exponential(self, values: str, targets: int) -> str:
         """Exp of [n, K], in vectors of 16 that are all full: the last few elements take another routine."""
