@@ -50,6 +50,17 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
+def test_a_folder_of_bundles_is_told_from_a_bundle_before_any_route_starts() -> None:
+    bundles = Path(__file__).resolve().parents[1] / "contract" / "vectors" / "bundles"
+    for folder in (bundles, bundles / "tiny"):
+        result = call("verify", folder)
+        assert result.exit_code == 2
+        assert result.stderr.splitlines() == [
+            f"error [file_missing] {folder} holds bundles and is none",
+            f"  to do: name one of them: {bundles / 'tiny' / '1'}",
+        ]
+
+
 # ---- the group
 
 

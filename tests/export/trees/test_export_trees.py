@@ -251,6 +251,94 @@ def test_a_category_may_be_called_as_an_output_is(tmp_path: Path) -> None:
     assert found.score.tobytes() == native_raw("lightgbm", path, codes)[:, 0].tobytes()
 
 
+_FRAME = """
+features:
+  - {name: genre, placement: candidate, dtype: string, missing: {policy: own_row}}
+  - {name: x, placement: candidate, dtype: float64, nonfinite: true, missing: {policy: default, value: NaN}}
+transforms:
+  - {kind: lookup, name: genre, feature: genre, vocabulary: {entries: ENTRIES}}
+  - {kind: matrix, name: numbers, features: [x]}
+"""
+
+
+@pytest.fixture(scope="module", params=["lightgbm", "xgboost"])
+def framed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A model of a data frame whose words are drama = 0, comedy = 1, thriller = 2, and its library."""
+    pandas = importlib.import_module("pandas")
+    random = np.random.default_rng(9)
+    words = pandas.Categorical(random.choice(["drama", "comedy", "thriller"], 300), ["drama", "comedy", "thriller"])
+    frame = pandas.DataFrame({"genre": words, "x": random.normal(size=300)})
+    label = words.codes * 1.0 + frame["x"].to_numpy() * 0.1
+    folder = tmp_path_factory.mktemp("framed")
+    if request.param == "lightgbm":
+        path = folder / "model.txt"
+        parameters = {"num_leaves": 7, "verbose": -1, "num_threads": 1, "min_data_per_group": 5}
+        lightgbm.train(parameters, lightgbm.Dataset(frame, label), 5).save_model(str(path))
+    else:
+        xgboost = importlib.import_module("xgboost")
+        path = folder / "model.json"
+        matrix = xgboost.DMatrix(frame, label, enable_categorical=True)
+        xgboost.train({"max_depth": 3, "nthread": 1}, matrix, 5).save_model(path)
+    return request.param, path
+
+
+@pytest.mark.parametrize(
+    ("entries", "right"),
+    [
+        ("[drama, comedy, thriller]", True),
+        ("[comedy, drama, thriller]", False),
+        ("[drama, comedy]", False),
+        ("[drama, comedy, thriller, western]", False),
+    ],
+)
+def test_words_have_the_codes_that_the_model_file_gives_them(
+    framed: tuple[str, Path], entries: str, right: bool, tmp_path: Path
+) -> None:
+    library, path = framed
+    schema, sample = tmp_path / "schema.yaml", tmp_path / "sample.jsonl"
+    schema.write_text(_FRAME.replace("ENTRIES", entries), "utf-8")
+    sample.write_text('{"context":{},"candidates":[{"genre":"drama","x":1.5}]}\n', "utf-8")
+    if right:
+        assert source_of_trees(library, path, schema, sample).name == "model"  # type: ignore[arg-type]
+        return
+    with pytest.raises(ExportError) as caught:
+        source_of_trees(library, path, schema, sample)  # type: ignore[arg-type]
+    assert caught.value.reason == "tree_categories_differ"
+    assert "'drama', 'comedy', 'thriller' had them" in str(caught.value)
+
+
+def test_a_schema_without_a_sample_is_refused_before_the_model_is_read(framed: tuple[str, Path]) -> None:
+    library, path = framed
+    with pytest.raises(ExportError, match="Give --requests FILE") as caught:
+        source_of_trees(library, path, path.with_name("no.yaml"))  # type: ignore[arg-type]
+    assert caught.value.reason == "no_request"
+
+
+def test_a_library_that_is_none_is_named_with_those_there_are(model: Path) -> None:
+    with pytest.raises(ValueError, match=r"library is 'xgb'; allowed are 'lightgbm', 'xgboost', 'catboost'"):
+        source_of_trees("xgb", model)  # type: ignore[arg-type]
+
+
+_PICKLE = b"\x80\x04}\x94."  # an empty dict
+
+
+@pytest.mark.parametrize(
+    ("library", "content", "said"),
+    [
+        ("lightgbm", _PICKLE, "ranker.booster_.save_model"),
+        ("xgboost", _PICKLE, 'booster.save_model("model.ubj")'),
+        ("xgboost", b"tree\nversion=v4\n", "Give it to --lightgbm"),
+    ],
+)
+def test_other_files_are_told_for_what_they_are(library: str, content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.bin"
+    path.write_bytes(content)
+    with pytest.raises(ExportError) as caught:
+        source_of_trees(library, path)  # type: ignore[arg-type]
+    assert caught.value.reason == "tree_model_invalid"
+    assert said in str(caught.value)
+
+
 def test_a_model_whose_bits_differ_is_refused(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from twinrank.export.graph import _trees_back
 

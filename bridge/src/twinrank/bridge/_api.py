@@ -15,8 +15,9 @@ from twinrank.bridge._lockstep import Plan
 from twinrank.bridge._origin import check_run
 from twinrank.bridge._scorer import CompareLevel, Level, RouteOptions
 from twinrank.bridge._verify import ParityRun, Progress, Silent, facts_or_names, select
-from twinrank.export.bundle import BundleError, SignaturePolicy, read_manifest
+from twinrank.export.bundle import BundleError, SignaturePolicy, read_manifest, versions_of
 
+_SHOWN = 5
 _TREES = {"catboost", "lightgbm", "xgboost"}
 
 __all__ = ["compare", "fuzzed", "prepare", "verify"]
@@ -124,6 +125,7 @@ def prepare(
         UserError: if they do not, or a file of requests cannot be read.
     """
     _check(routes, requests, max_requests, fuzz, seed, baseline, options, deployed)
+    _require_version(bundle)
     facts = facts_or_names(bundle)
     chosen, left_out = select(bundle, routes, options, baseline=baseline)
     if options.run is not None and facts.digest:
@@ -146,6 +148,17 @@ def prepare(
         left_out=left_out,
         seed=seed if fuzz else None,
     )
+
+
+def _require_version(bundle: Path) -> None:
+    """Refuse a folder of bundles at once: every route would start to say that it is no bundle."""
+    if (bundle / "manifest.json").exists() or not bundle.is_dir():
+        return
+    models = [bundle, *sorted(entry for entry in bundle.iterdir() if entry.is_dir())]
+    found = [model / str(versions[-1]) for model in models if (versions := versions_of(model))]
+    if found:
+        shown = ", ".join(map(str, found[:_SHOWN])) + (", ..." if len(found) > _SHOWN else "")
+        raise UserError("file_missing", f"{bundle} holds bundles and is none", f"name one of them: {shown}")
 
 
 def compare(plan: Plan, progress: Progress, *, invariance: bool = False, explain: bool = True) -> ParityRun:

@@ -85,7 +85,7 @@ def _wait(url: str, name: str, version: int, digest: str, timeout: float) -> flo
         UserError: if it does not in time; with the server's own reason where the admin listener was asked.
     """
     began = time.monotonic()
-    seen = "nothing was heard of it"
+    seen, told = "nothing was heard of it", ""
     while True:
         for path in ("/admin/models", "/v1/models"):
             try:
@@ -100,6 +100,9 @@ def _wait(url: str, name: str, version: int, digest: str, timeout: float) -> flo
         if time.monotonic() - began >= timeout:
             remedy = "read the server's log; the pointer stays, and the server goes on trying"
             raise UserError("not_served", f"{name}/{version} is not served after {timeout:g} s: {seen}", remedy)
+        if seen != told:
+            click.echo(printable(f"not yet: {seen}; asking again for {timeout:g} s in all"), err=True)
+            told = seen
         time.sleep(_PAUSE_SECONDS)
 
 

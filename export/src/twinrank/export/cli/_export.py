@@ -62,7 +62,7 @@ Exit codes: 0 the bundle is there and proved, 1 it was refused and nothing was w
 @click.option("--xgboost", type=_FILE, help="Export a model of XGBoost: .json or .ubj.")
 @click.option("--catboost", type=_FILE, help="Export a model of CatBoost: .json, with the .cbm beside it.")
 @click.option("--schema", type=_FILE, help="Features and transforms, YAML; not needed with a model of trees.")
-@click.option("--requests", type=_FILE, help="Sample requests, one JSON object a line; not needed with trees.")
+@click.option("--requests", type=_FILE, help="Sample requests, one JSON object a line; of trees only with --schema.")
 @click.option("--heads", help="Names of the outputs in order, as in clicked,liked,score; where they have none.")
 @click.option("--score", help="Of a model of trees with several raw scores, the one that orders the slate.")
 @click.option("--link", is_flag=True, help="Make the predictions of a model of trees heads too, probabilities say.")

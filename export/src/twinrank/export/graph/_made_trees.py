@@ -39,6 +39,7 @@ _SIZES = (1, 2, 3, 5, 8, 13, 20, 40, 40, 40, 64, 100)
 _DIFFERENT = 64
 """Candidates that a sample holds at least, of which no two are alike where the columns are numbers."""
 _SEED = 3
+_SHOWN = 6
 _NUMBERS = "features"
 _TREES, _NETWORK = "trees_score", "network_score"
 _NEVER = "never seen \U0001f600"
@@ -101,7 +102,9 @@ def source_of_trees(
 
     Raises:
         ExportError: the code of `TreeModelError` for what is wrong with the model; ``input_unknown``, ``no_request``,
-            ``schema_invalid``, ``name_invalid``, ``outputs_differ_from_heads``.
+            ``schema_invalid``, ``name_invalid``, ``outputs_differ_from_heads``; ``tree_categories_differ`` if the
+            schema gives words other codes than the model file does.
+        ValueError: if the library is none of those.
     """
     if isinstance(model, _Saving):
         with tempfile.TemporaryDirectory(prefix="twinrank-") as folder:
@@ -120,10 +123,17 @@ def source_of_trees(
                 allow=allow,
             )
     path = Path(str(model))
+    if schema is not None and requests is None:
+        raise ExportError(
+            "no_request",
+            "a schema of one's own needs a sample of requests, and none is given",
+            "Give --requests FILE, one JSON object a line; without --schema the model's own boundaries are the sample",
+        )
     read = _read(library, path)
     chosen = checked_name(name if name is not None else path.stem)
     names, target = _targets(read.forest, heads, score)
     front = read_front(schema) if schema is not None else _front(read)
+    _require_words(read, front, path)
     lines = read_lines(requests) if requests is not None else _lines(read, front)
     back = TreesBack(read.forest, path, front, target, names, read.notes, link=link)
     provenance: dict[str, object] = {
@@ -159,6 +169,7 @@ def source_of_stack(
         ExportError: see `source_of_trees` and `StackBack`.
     """
     read = _read(library, model)
+    _require_words(read, network.front, model)
     targets = read.forest.targets
     names = tuple(heads) if heads else (_TREES,) if targets == 1 else tuple(f"class_{i}" for i in range(targets))
     checked_heads(names)
@@ -203,6 +214,8 @@ def source_of_trees_run(run: TreesRun, allow: Mapping[str, str] | None = None) -
 
 
 def _read(library: TreeLibrary, path: Path) -> _Read:
+    if library not in _READERS:
+        raise ValueError(f"library is {library!r}; allowed are {', '.join(map(repr, _READERS))}")
     try:
         return _READERS[library](path)
     except TreeModelError as e:
@@ -228,6 +241,37 @@ def _catboost(path: Path) -> _Read:
 
 
 _READERS = {"lightgbm": _lightgbm, "xgboost": _xgboost, "catboost": _catboost}
+
+
+def _require_words(read: _Read, front: FrontGraph, path: Path) -> None:
+    """Refuses lookups that give words other codes than the data frame did that the model was trained on.
+
+    Bits would be the library's for the codes, and the scores those of other words.
+    """
+    lookups = {each.name: each for each in front.transforms if isinstance(each, Lookup)}
+    found = []
+    for given, name, entries in zip(
+        read.forest.features, feature_names(read.forest.features), read.categories, strict=True
+    ):
+        lookup = lookups.get(name)
+        if lookup is None or entries is None or lookup.vocabulary.entries == entries:
+            continue
+        found.append(
+            Finding(
+                "tree_categories_differ",
+                f"{path.name}, {given}",
+                f"the schema gives {_listed(lookup.vocabulary.entries)} the codes 0, 1, …, and the model was trained "
+                f"on a data frame where {_listed(entries)} had them",
+                "Write the entries as the model file lists them, in their order; or leave --schema out, which does so",
+            )
+        )
+    if found:
+        raise ExportError.of(tuple(found))
+
+
+def _listed(entries: Sequence[object]) -> str:
+    shown = ", ".join(map(repr, entries[:_SHOWN]))
+    return shown if len(entries) <= _SHOWN else f"{shown}, … ({len(entries):,} in all)"
 
 
 def _targets(forest: Forest, heads: Sequence[str] | None, score: str | None) -> tuple[tuple[str, ...], int]:

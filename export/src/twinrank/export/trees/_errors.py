@@ -20,3 +20,16 @@ class TreeModelError(Exception):
         self.where = where
         self.detail = detail
         self.remedy = remedy
+
+
+def refuse_pickle(data: bytes, remedy: str) -> None:
+    """Refuses what pickle or joblib wrote: reading it would run whatever its writer wanted.
+
+    Raises:
+        TreeModelError: ``tree_model_invalid`` if the bytes begin as a pickle of protocol 2 or later does.
+    """
+    if data[:1] == b"\x80":
+        what = "this is a Python pickle (joblib writes them too), which could run anything when it is read"
+        raise TreeModelError(
+            "tree_model_invalid", "byte 0", what, f"Load it where you trust it, and save the model itself: {remedy}"
+        )

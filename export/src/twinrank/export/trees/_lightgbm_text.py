@@ -10,7 +10,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from twinrank.export.trees._errors import TreeModelError
+from twinrank.export.trees._errors import TreeModelError, refuse_pickle
 
 MAX_BYTES = 2**29
 """A model of a million splits has about 200 MB."""
@@ -131,6 +131,7 @@ def text_of(source: LightGbmSource) -> str:
             "tree_model_too_large", path.name, f"it has more than {MAX_BYTES:,} bytes", "Train fewer or smaller trees"
         )
     raw = path.read_bytes()
+    refuse_pickle(raw, 'booster.save_model("model.txt"), or ranker.booster_.save_model("model.txt")')
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as e:

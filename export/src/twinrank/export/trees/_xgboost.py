@@ -101,7 +101,7 @@ def open_xgboost(source: XgboostSource | object, *, iterations: int | Literal["b
     categories, lost = _category_names(model, names)
     if categories:
         notes.append(
-            "trained on a data frame with categories: the trees hold their codes (0, 1, …), not the strings "
+            "trained on a data frame with categories: requests say the words, and the file gives each its code "
             f"({', '.join(sorted(categories))})"
         )
     if lost:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from twinrank.export.trees._errors import TreeModelError
+from twinrank.export.trees._errors import TreeModelError, refuse_pickle
 from twinrank.export.trees._json import read_bytes, read_json
 from twinrank.export.trees._ubjson import read_ubjson
 
@@ -43,6 +43,9 @@ def bytes_of(source: object) -> bytes:
 
 def parsed(data: bytes) -> Mapping[str, Any]:
     """Return the file's object: `{` and a letter is UBJSON (a key's length), `{` and a quote or white space is JSON."""
+    refuse_pickle(data, 'booster.save_model("model.ubj"), or ranker.save_model("model.ubj")')
+    if data[:5] == b"tree\n":
+        raise TreeModelError("tree_model_invalid", "byte 0", "this is LightGBM's text", "Give it to --lightgbm")
     if data[:1] != b"{":
         raise invalid("byte 0", f"a model file begins with '{{', this one with {data[:4]!r}")
     text = data[1:2] in b'" \t\r\n'

@@ -171,8 +171,8 @@ final class ModelVersions {
       throw new IllegalStateException(
           "no version of '"
               + name
-              + "' that was active before is loaded; activate the version to go back to, and let"
-              + " StoreOptions.previous keep one for the next time");
+              + "' that was active before is loaded; activate the version to go back to; so many as"
+              + " StoreOptions.previous (--previous of the server) says are kept for the next time");
     }
     LoadedVersion from = current;
     LoadedVersion to = previous.removeLast();

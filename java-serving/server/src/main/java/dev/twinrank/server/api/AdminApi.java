@@ -61,7 +61,10 @@ public final class AdminApi implements HttpService {
     Matcher command = COMMAND.matcher(path);
     boolean list = path.equals(MODELS);
     if (!list && !command.matches()) {
-      return Api.refuse(Problem.unknownPath(ctx.path()));
+      return Api.refuse(
+          Problem.unknownPath(
+              ctx.path(),
+              "there are GET /admin/models and POST /admin/models/{name}:activate, :rollback, :load, :unload"));
     }
     Set<HttpMethod> methods = list ? Target.READS : Set.of(HttpMethod.POST);
     if (!methods.contains(request.method())) {

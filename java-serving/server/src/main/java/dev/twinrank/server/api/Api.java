@@ -70,7 +70,10 @@ public final class Api implements HttpService {
   public HttpResponse serve(ServiceRequestContext ctx, HttpRequest request) {
     Target target = Target.of(ctx.decodedPath());
     if (target instanceof Target.Unknown) {
-      return refuse(Problem.unknownPath(ctx.path()));
+      return refuse(
+          ctx.path().startsWith("/admin")
+              ? Problem.unknownPath(ctx.path(), "administration is on the listener of --admin-port")
+              : Problem.unknownPath(ctx.path()));
     }
     if (request.method() == HttpMethod.OPTIONS) {
       return HttpResponse.of(

@@ -36,7 +36,10 @@ public final class Health implements HttpService {
     if (!(target instanceof Target.Live
         || target instanceof Target.Ready
         || target instanceof Target.Scrape)) {
-      return Api.refuse(Problem.unknownPath(ctx.path()));
+      return Api.refuse(
+          Problem.unknownPath(
+              ctx.path(),
+              "here are /health/live, /health/ready, /metrics and /admin/models; the service is on the listener of --port"));
     }
     if (!target.has(request.method())) {
       return Api.refuse(Problem.methodNotAllowed(request.method().name(), target.methods()));

@@ -88,9 +88,16 @@ public record Problem(
 
   /** Returns the problem of a path that is none. */
   public static Problem unknownPath(String path) {
-    return of(
-        ServiceCode.UNKNOWN_PATH,
-        "no path '%s'; GET /openapi.json lists the paths".formatted(path));
+    return unknownPath(path, "GET /openapi.json lists the paths");
+  }
+
+  /**
+   * Returns the problem of a path that is not there.
+   *
+   * @param instead what is there, and where
+   */
+  public static Problem unknownPath(String path, String instead) {
+    return of(ServiceCode.UNKNOWN_PATH, "no path '%s'; %s".formatted(path, instead));
   }
 
   /** Returns the problem of a method that a path has not; {@code allow} lists those it has. */
