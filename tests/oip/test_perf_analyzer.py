@@ -60,6 +60,12 @@ def counted(server: Running) -> Mapping[str, int]:
     return totals
 
 
+def stated(server: Running) -> int:
+    """Return how many inferences the protocol's own statistics count."""
+    told = httpx.get(f"{server.http}/v2/models/tiny/stats", trust_env=False).json()
+    return sum(int(each["inference_count"]) for each in told["model_stats"])
+
+
 MODES = {
     "http-sync": ["-i", "http", "--concurrency-range", "2"],
     "http-async": ["-i", "http", "--async", "--concurrency-range", "2"],
@@ -74,7 +80,7 @@ MODES = {
 def test_perf_analyzer_ends_well_and_counts_as_we_do(server: Running, requests: Path, mode: str) -> None:
     if os.environ.get("TWINRANK_TIER") != "ci" and (shutil.which("mmdebstrap") is None or os.geteuid() != 0):
         pytest.skip("needs root and mmdebstrap")
-    before = counted(server)
+    before, stated_before = counted(server), stated(server)
     done = subprocess.run(
         [SCRIPT, requests, "-m", "tiny", "-u", server.grpc, *MODES[mode], "--request-count", "200", "-v"],
         capture_output=True,
@@ -82,12 +88,15 @@ def test_perf_analyzer_ends_well_and_counts_as_we_do(server: Running, requests: 
         timeout=SECONDS,
         check=False,
     )
-    after = counted(server)
+    after, stated_after = counted(server), stated(server)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Server:" in done.stdout, done.stdout
     own = int(re.findall(r"Request count: (\d+)", done.stdout)[0])
     seen = int(re.findall(r"Inference count: (\d+)", done.stdout)[0])
-    assert seen == own, done.stdout
+    # It begins to send before it asks for the statistics that it counts from: on a busy machine it misses the first.
+    assert own // 2 < seen <= own, done.stdout
     assert set(after) - {"ok"} == set(before) - {"ok"}, after
     # The warm-up, and what was under way when a window ended, are asked too, and nothing else is.
-    assert after["ok"] - before.get("ok", 0) >= own >= 200, (before, after, done.stdout)
+    asked = after["ok"] - before.get("ok", 0)
+    assert asked >= own >= 200, (before, after, done.stdout)
+    assert stated_after - stated_before == asked, (stated_before, stated_after, asked)
